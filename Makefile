@@ -1,0 +1,60 @@
+# The commands of the project. `make` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup model system demo up test unit check proto bench clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## install everything into .venv
+$(READY): pyproject.toml clients/python/pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed; say which with PYTHON=…"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable clients/python --editable '.[gateway,worker,edge,dev]'
+	@touch $@
+
+model: $(READY) ## fetch the model and check its hash
+	@scripts/system-packages worker
+	@$(BIN)/python -m worker.models
+
+demo: model ## see it work: one picture through a gateway and a worker on this machine
+	@$(BIN)/python -m harness.demo
+
+up: model ## run a gateway, a worker and the edge on localhost:8080 until Ctrl-C; BROKER=amqp://user:password@host/ uses RabbitMQ
+	@$(if $(BROKER),MYEYE_BROKER='$(BROKER)') $(BIN)/honcho start
+
+test: model ## all tests, with a private RabbitMQ, real detectors and real processes
+	@scripts/system-packages worker rabbitmq strace
+	$(BIN)/pytest
+
+unit: $(READY) ## the tests that need neither network nor processes, in seconds
+	$(BIN)/pytest tests/unit
+
+check: model ## what every change must pass: formatting, lint, types, imports, contracts, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/generate_protos.py --check
+	$(BIN)/python scripts/check_protos.py
+	$(MAKE) test
+
+proto: $(READY) ## generate the Python code of the contracts
+	$(BIN)/buf format --write protos
+	$(BIN)/python scripts/generate_protos.py
+
+bench: model ## measure, and print the tables
+	@scripts/system-packages worker rabbitmq
+	$(BIN)/python -m bench $(BENCH)
+
+clean: ## remove what the commands above made, data included
+	rm -rf $(VENV) .build .myeye protos/third_party

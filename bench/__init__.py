@@ -1,0 +1,1 @@
+"""What the product costs, always beside a limit that is measured in the same run. See README.md."""

@@ -1,0 +1,27 @@
+"""No-op jobs from end to end: what the mesh does when the detectors do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.load import work_together
+from bench.pictures import noise
+from bench.plan import CLIENTS, WORKERS
+from bench.rounds import in_turn, pace_table
+from bench.site import Site
+from bench.table import Table
+
+SIZE_BYTES = 1_000
+JOBS = 2000
+
+
+def measure(site: Site) -> Iterator[Table]:
+    picture, count = noise(SIZE_BYTES), site.plan.count(JOBS)
+    with site.noop_stacks("noop", workers=WORKERS) as stacks:
+        paces = in_turn(
+            site.plan.rounds,
+            stacks,
+            lambda stack: site.client.run(work_together, stack.service, stack.roles, [picture], count, CLIENTS),
+        )
+    title = f"No-op jobs, {CLIENTS} clients, {WORKERS} workers, {SIZE_BYTES:,} bytes"
+    yield pace_table(title, [stack.name for stack in stacks], paces)

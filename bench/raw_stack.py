@@ -1,0 +1,130 @@
+"""The least that could do the job with the same libraries and the same durability: bytes in, one confirmed publish to a quorum
+queue, a worker that answers, one reply message, one stream for each job. No contract, no history, no retries: it is the limit.
+
+`python -m bench.raw_stack gateway URL QUEUE ADDRESS` and `python -m bench.raw_stack worker URL QUEUE PREFETCH`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import sys
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pika
+from pika.adapters.asyncio_connection import AsyncioConnection
+
+METHODS = "bench.Raw"
+DONE = struct.Struct("!q")
+"""A reply: when the worker was done, in nanoseconds since 1970."""
+
+
+def _future() -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
+
+
+async def open_channel(url: str) -> Any:
+    """Connect."""
+    opened = _future()
+    AsyncioConnection(
+        pika.URLParameters(url),
+        on_open_callback=opened.set_result,
+        on_open_error_callback=lambda _, error: opened.set_exception(error),
+    )
+    connection = await opened
+    ready = _future()
+    connection.channel(on_open_callback=ready.set_result)
+    return await ready
+
+
+async def declare(channel: Any, queue: str) -> None:
+    """See that the queue is there."""
+    declared = _future()
+    channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"}, callback=declared.set_result)
+    await declared
+
+
+class Gateway:
+    """Two methods: Submit, a picture to an id; Watch, an id to one reply."""
+
+    def __init__(self, channel: Any, queue: str) -> None:
+        self._channel = channel
+        self._queue = queue
+        self._reply_to = ""
+        self._published = 0
+        self._unconfirmed: dict[int, asyncio.Future[None]] = {}
+        self._replies: defaultdict[str, asyncio.Future[bytes]] = defaultdict(_future)
+
+    async def open(self) -> None:
+        await declare(self._channel, self._queue)
+        declared, consuming, confirming = _future(), _future(), _future()
+        self._channel.queue_declare("", exclusive=True, callback=declared.set_result)
+        self._reply_to = (await declared).method.queue
+        self._channel.basic_consume(self._reply_to, self._on_reply, auto_ack=True, callback=consuming.set_result)
+        await consuming
+        self._channel.confirm_delivery(self._on_confirm, callback=confirming.set_result)
+        await confirming
+
+    def _on_reply(self, _channel: Any, _method: Any, properties: Any, body: bytes) -> None:
+        self._replies[properties.correlation_id].set_result(body)
+
+    def _on_confirm(self, frame: Any) -> None:
+        tag, multiple = frame.method.delivery_tag, frame.method.multiple
+        for each in [tag] if not multiple else [known for known in self._unconfirmed if known <= tag]:
+            self._unconfirmed.pop(each).set_result(None)
+
+    async def submit(self, picture: bytes, _context: Any) -> bytes:
+        job = uuid.uuid4().hex
+        self._published += 1
+        confirmed = self._unconfirmed[self._published] = _future()
+        properties = pika.BasicProperties(delivery_mode=2, correlation_id=job, reply_to=self._reply_to)
+        self._channel.basic_publish("", self._queue, picture, properties)
+        await confirmed
+        return job.encode()
+
+    async def watch(self, job: bytes, _context: Any) -> AsyncIterator[bytes]:
+        yield await self._replies[job.decode()]
+        del self._replies[job.decode()]
+
+
+async def serve(url: str, queue: str, address: str) -> None:
+    gateway = Gateway(await open_channel(url), queue)
+    await gateway.open()
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", 32 << 20)])
+    handlers: dict[str, Any] = {
+        "Submit": grpc.unary_unary_rpc_method_handler(gateway.submit),
+        "Watch": grpc.unary_stream_rpc_method_handler(gateway.watch),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(METHODS, handlers),))
+    server.add_insecure_port(address)
+    await server.start()
+    print("ready", flush=True)
+    await server.wait_for_termination()
+
+
+async def work(url: str, queue: str, prefetch: int) -> None:
+    channel = await open_channel(url)
+    await declare(channel, queue)
+    consuming, limited = _future(), _future()
+    channel.basic_qos(prefetch_count=prefetch, callback=limited.set_result)
+    await limited
+    channel.basic_consume(queue, _answer, callback=consuming.set_result)
+    await consuming
+    print("ready", flush=True)
+    await _future()
+
+
+def _answer(channel: Any, method: Any, properties: Any, _picture: bytes) -> None:
+    reply = pika.BasicProperties(correlation_id=properties.correlation_id)
+    channel.basic_publish("", properties.reply_to, DONE.pack(time.time_ns()), reply)
+    channel.basic_ack(method.delivery_tag)
+
+
+if __name__ == "__main__":
+    role, *given = sys.argv[1:]
+    asyncio.run(serve(*given) if role == "gateway" else work(given[0], given[1], int(given[2])))

@@ -1,0 +1,60 @@
+"""Find objects in pictures with a myeye service: submit, watch, get the boxes."""
+
+from myeye.aio import AsyncClient
+from myeye.errors import (
+    AccessDenied,
+    Conflict,
+    FailedPrecondition,
+    InvalidRequest,
+    MyeyeError,
+    NotFound,
+    ProtocolError,
+    QueueFull,
+    ResourceExhausted,
+    Unavailable,
+    Violation,
+    reason,
+)
+from myeye.pictures import Picture, Pictures
+from myeye.states import is_terminal, state_name
+from myeye.submission import SubmitOptions
+from myeye.sync import Client
+from myeye.v1.detection_pb2 import BoundingBox, Detection, DetectionResult, FrameResult
+from myeye.v1.detection_service_pb2 import GetCapabilitiesResponse, WatchManyResponse, WatchResponse
+from myeye.v1.event_pb2 import Event
+from myeye.v1.job_pb2 import Item, Job, Priority, State, VideoResult
+
+__all__ = [
+    "AccessDenied",
+    "AsyncClient",
+    "BoundingBox",
+    "Client",
+    "Conflict",
+    "Detection",
+    "DetectionResult",
+    "Event",
+    "FailedPrecondition",
+    "FrameResult",
+    "GetCapabilitiesResponse",
+    "InvalidRequest",
+    "Item",
+    "Job",
+    "MyeyeError",
+    "NotFound",
+    "Picture",
+    "Pictures",
+    "Priority",
+    "ProtocolError",
+    "QueueFull",
+    "ResourceExhausted",
+    "State",
+    "SubmitOptions",
+    "Unavailable",
+    "VideoResult",
+    "Violation",
+    "WatchManyResponse",
+    "WatchResponse",
+    "is_terminal",
+    "reason",
+    "state_name",
+]

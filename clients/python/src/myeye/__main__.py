@@ -1,0 +1,5 @@
+import sys
+
+from myeye.cli import main
+
+sys.exit(main())

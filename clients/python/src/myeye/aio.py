@@ -1,0 +1,194 @@
+"""The client for asyncio. The other client, `myeye.sync`, runs this one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from types import TracebackType
+from typing import Self, Unpack
+
+import grpc
+
+from myeye.calls import Request, Response, call
+from myeye.channel import open_channel
+from myeye.cursor import Cursor
+from myeye.download import download
+from myeye.frames import frames_of
+from myeye.pictures import Pictures, read_inputs
+from myeye.states import is_terminal
+from myeye.stream import Patience
+from myeye.submission import SubmitOptions, new_request_id, submit_request
+from myeye.v1 import detection_service_pb2 as pb
+from myeye.v1.blob_service_pb2 import DownloadAnnotatedRequest, DownloadInputRequest
+from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
+from myeye.v1.detection_pb2 import FrameResult
+from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
+from myeye.v1.job_pb2 import Job, State
+from myeye.watch import Watch
+from myeye.watch_many import JobsWatch, LabelsWatch
+
+DEFAULT_TARGET = "localhost:50051"
+LONGEST_WAIT_S = 60.0
+
+
+class AsyncClient:
+    """A connection to one myeye service, for one running event loop.
+
+    Every call is tried again, with growing pauses, while the service cannot be reached and `timeout_s` has not passed; all of
+    them are safe to repeat. All methods raise `MyeyeError` or one of its subclasses.
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        timeout_s: float = 30.0,
+        credentials: grpc.ChannelCredentials | None = None,
+        silence_s: float = 60.0,
+        resume_s: float = 600.0,
+    ) -> None:
+        """Connect on first use.
+
+        Args:
+            target: "host:port".
+            timeout_s: for each call, its attempts and pauses included, and for the first sign of life of a watch.
+            credentials: for TLS; without, the connection is not encrypted.
+            silence_s: a watch without even a heartbeat for so long is begun again; the gateway sends one every 15 s.
+            resume_s: a watch gives up when the service cannot be reached for so long.
+        """
+        self._patience = Patience(call_s=timeout_s, silence_s=silence_s, resume_s=resume_s)
+        self._channel = open_channel(target, credentials)
+        self._stub = DetectionServiceStub(self._channel)
+        self._pictures = BlobServiceStub(self._channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End the connection and what still uses it."""
+        await self._channel.close()
+
+    async def submit(self, pictures: Pictures, **options: Unpack[SubmitOptions]) -> Job:
+        """Hand in one picture or several as one job, and return as soon as the service keeps it safely.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        inputs = await asyncio.to_thread(read_inputs, pictures)
+        return (await self._call(self._stub.Submit, submit_request(inputs, options))).job
+
+    async def detect(self, pictures: Pictures, **options: Unpack[SubmitOptions]) -> Job:
+        """Submit, and return the job when it has ended: look at its state and items."""
+        job = await self.submit(pictures, **options)
+        return await self.wait(job.id)
+
+    def watch(self, job_id: str, *, after_sequence: int | None = None) -> AsyncGenerator[pb.WatchResponse, None]:
+        """Yield what happens to a job until its end, each event exactly once, through broken connections and restarts.
+
+        First comes a snapshot, then what happens after it. With `after_sequence` there is no snapshot, but all events after
+        that one; 0 gives the whole history. Heartbeats are left out.
+
+        Raises:
+            ProtocolError: an event is missing.
+        """
+        return Watch(self._stub, job_id, Cursor(after_sequence), self._patience).updates()
+
+    def frames(self, job_id: str, item: int = 0) -> AsyncGenerator[FrameResult, None]:
+        """Yield what is found in the frames of a video, as they are looked at, from the first one until the item's end.
+
+        Should the service have to begin the video anew, so do they: with `index` 0.
+        """
+        return frames_of(self.watch(job_id, after_sequence=0), item)
+
+    def watch_many(
+        self, jobs: Iterable[str] | Mapping[str, int | None] = (), *, labels: Iterable[str] = ()
+    ) -> AsyncGenerator[pb.WatchManyResponse, None]:
+        """Yield what happens to several jobs, each event exactly once, through broken connections and restarts.
+
+        Every update has the `job_id` that it is of, and is otherwise as of `watch`. Give either `jobs`, by their ids, or as a
+        mapping to the sequence after which each is to be told; it ends when all of them have ended. Or give `labels`, each
+        "key=value", or "key" for any value: it tells of all jobs that have all of them, also of those that come later, and
+        goes on until it is left.
+
+        Raises:
+            ValueError: neither or both were given.
+            ProtocolError: an event is missing.
+        """
+        after = jobs if isinstance(jobs, Mapping) else dict.fromkeys(jobs)
+        selectors = list(labels)
+        if bool(after) == bool(selectors):
+            raise ValueError("either jobs or labels must be given, and not both")
+        if selectors:
+            return LabelsWatch(self._stub, selectors, {}, self._patience).updates()
+        cursors = {job_id: Cursor(sequence) for job_id, sequence in after.items()}
+        return JobsWatch(self._stub, cursors, self._patience).updates()
+
+    async def download(self, job_id: str, item: int = 0, *, annotated: bool = True) -> bytes:
+        """Return an item's picture: with the boxes drawn, a JPEG, which `annotate` had to ask for; or as it was handed in.
+
+        Raises:
+            NotFound: with reason ANNOTATED_NOT_FOUND as long as the item has not succeeded, or when none was asked for.
+        """
+        timeout_s = self._patience.call_s
+        if annotated:
+            drawn = DownloadAnnotatedRequest(job_id=job_id, item=item)
+            return await download(self._pictures.DownloadAnnotated, drawn, timeout_s=timeout_s)
+        return await download(self._pictures.DownloadInput, DownloadInputRequest(job_id=job_id, item=item), timeout_s=timeout_s)
+
+    async def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """Return the job when it has ended.
+
+        Raises:
+            TimeoutError: `timeout` seconds have passed; the job goes on.
+        """
+        request = pb.WaitRequest(job_id=job_id)
+        async with asyncio.timeout(timeout):
+            while True:
+                job = (await self._call(self._stub.Wait, request, LONGEST_WAIT_S)).job
+                if is_terminal(job.state):
+                    return job
+
+    async def get(self, job_id: str) -> Job:
+        """Return the job as it is now."""
+        return (await self._call(self._stub.Get, pb.GetRequest(job_id=job_id))).job
+
+    async def list(
+        self, *, states: Iterable[State.ValueType] = (), model: str = "", labels: Iterable[str] = (), page_size: int = 0
+    ) -> AsyncGenerator[Job, None]:
+        """Yield jobs, newest first, without their items, page after page.
+
+        Labels are written "key=value", or "key" for any value. All filters given must match.
+        """
+        request = pb.ListRequest(states=states, model=model, labels=labels, page_size=page_size)
+        while True:
+            page = await self._call(self._stub.List, request)
+            for job in page.jobs:
+                yield job
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def cancel(self, job_id: str, reason: str = "") -> Job:
+        """End a job as CANCELLED and return it."""
+        return (await self._call(self._stub.Cancel, pb.CancelRequest(job_id=job_id, reason=reason))).job
+
+    async def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
+        """Run what did not succeed again, as a new job, and return that."""
+        request = pb.RetryRequest(job_id=job_id, request_id=request_id or new_request_id())
+        return (await self._call(self._stub.Retry, request)).job
+
+    async def delete(self, job_id: str) -> None:
+        """Remove a finished job and its pictures."""
+        await self._call(self._stub.Delete, pb.DeleteRequest(job_id=job_id))
+
+    async def capabilities(self) -> pb.GetCapabilitiesResponse:
+        """Return the service's models, limits and defaults."""
+        return await self._call(self._stub.GetCapabilities, pb.GetCapabilitiesRequest())
+
+    async def _call(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request, extra_s: float = 0.0
+    ) -> Response:
+        return await call(method, request, timeout_s=self._patience.call_s + extra_s)

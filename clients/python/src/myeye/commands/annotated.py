@@ -1,0 +1,33 @@
+"""The annotated pictures that `myeye detect` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
+from pathlib import Path
+
+from myeye.draw import annotate
+from myeye.v1.detection_pb2 import DetectionResult
+
+
+def output_paths(pictures: Sequence[Path], folder: Path | None) -> Iterator[Path]:
+    """Yield for each picture NAME.detected.jpg, beside it or in `folder`; numbered where two would have the same."""
+    taken: set[Path] = set()
+    for picture in pictures:
+        endings = chain(["detected.jpg"], (f"{number}.detected.jpg" for number in count(2)))
+        places = ((folder or picture.parent) / f"{picture.stem}.{ending}" for ending in endings)
+        path = next(place for place in places if place not in taken)
+        taken.add(path)
+        yield path
+
+
+def write_annotated(picture: Path, result: DetectionResult, path: Path) -> None:
+    """Draw what was found.
+
+    Raises:
+        ValueError: it cannot be drawn on the picture.
+        OSError: a file cannot be read or written.
+    """
+    drawn = annotate(picture.read_bytes(), result)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(drawn)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+
+from myeye import render
+from myeye.aio import AsyncClient
+from myeye.arguments import add_pictures
+from myeye.commands import Commands, add_json
+from myeye.commands.annotated import output_paths, write_annotated
+from myeye.commands.following import follow
+from myeye.commands.sighting import sightings_of
+from myeye.commands.submitting import submit_all
+from myeye.exits import Exit, exit_of_jobs
+from myeye.progress import live
+from myeye.terminal import Terminal
+from myeye.v1.job_pb2 import Item, Job
+
+
+def add(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "detect",
+        usage="%(prog)s [options] PICTURE [PICTURE …]",
+        help="hand in pictures and videos, watch, and print what is found in them",
+    )
+    add_pictures(parser)
+    parser.add_argument("--no-annotated", action="store_true", help="do not write NAME.detected.jpg with the boxes drawn")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="write these there; default: beside each picture")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+async def run(arguments: argparse.Namespace, client: AsyncClient, terminal: Terminal) -> Exit:
+    """Print a table for each picture and write it with the boxes drawn."""
+    ended = await _detect(arguments, client, terminal)
+    for job in ended:
+        if arguments.json:
+            terminal.answer_json(job)
+        else:
+            terminal.answer(*render.pictures(job, await sightings_of(job, client)))
+    exit_code = exit_of_jobs(ended)
+    if not arguments.no_annotated:
+        items = [item for job in ended for item in job.items]
+        written = await _annotate(items, arguments.pictures, arguments.output, terminal)
+        exit_code = exit_code if written else Exit.FAILED
+    return exit_code
+
+
+async def _detect(arguments: argparse.Namespace, client: AsyncClient, terminal: Terminal) -> list[Job]:
+    """Submit everything, then watch it side by side."""
+    try:
+        with live(terminal.err) as progress:
+            async with asyncio.TaskGroup() as group:
+                following = [
+                    group.create_task(follow(job, client, terminal, progress.show)) async for job in submit_all(arguments, client)
+                ]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
+    return [task.result() for task in following]
+
+
+async def _annotate(items: Iterable[Item], pictures: list[Path], folder: Path | None, terminal: Terminal) -> bool:
+    """Write the pictures of what succeeded, and say whether all could be written."""
+    complete = True
+    for item, picture, path in zip(items, pictures, output_paths(pictures, folder), strict=True):
+        if not item.HasField("result"):
+            continue
+        try:
+            await asyncio.to_thread(write_annotated, picture, item.result, path)
+        except (OSError, ValueError) as error:
+            terminal.complain([f"no annotated picture of {picture}: {error}"])
+            complete = False
+        else:
+            terminal.say(f"wrote {path}")
+    return complete

@@ -1,0 +1,143 @@
+"""What a call can fail with, told apart by who must act: the caller, nobody (later it may work), or whoever runs the service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf import symbol_database
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+TRANSIENT = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.INTERNAL,  # also a stream that a proxy reset
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,  # by the other side; our own cancelling is an asyncio.CancelledError
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is wrong with a field of a request; `field` is its path, as "inputs[2].content"."""
+
+    field: str
+    description: str
+
+
+class MyeyeError(Exception):
+    """Base of all. Raised itself where the service is at fault, and whoever runs it must look.
+
+    `code` is the call's status, `reason` the service's own word for it (empty when the transport failed), `metadata` what
+    belongs to the reason, `details` the decoded google.rpc details, `retry_after_s` the seconds that the service asks to wait.
+    """
+
+    def __init__(self, message: str, *, code: grpc.StatusCode = grpc.StatusCode.UNKNOWN, details: Sequence[Message] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.details = tuple(details)
+        info = next((detail for detail in details if isinstance(detail, ErrorInfo)), ErrorInfo())
+        self.reason: str = info.reason
+        self.metadata: Mapping[str, str] = dict(info.metadata)
+        self.retry_after_s: float | None = next(
+            (detail.retry_delay.ToNanoseconds() / 1e9 for detail in details if isinstance(detail, RetryInfo)), None
+        )
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may work a little later."""
+        return self.code in TRANSIENT
+
+
+class InvalidRequest(MyeyeError):
+    """The request is wrong; `violations` names every field that is."""
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        listed = (field for detail in self.details if isinstance(detail, BadRequest) for field in detail.field_violations)
+        return tuple(Violation(field.field, field.description) for field in listed)
+
+
+class NotFound(MyeyeError):
+    """There is no such job (reasons JOB_NOT_FOUND, JOB_PURGED), model (MODEL_NOT_FOUND), item (ITEM_NOT_FOUND) or picture
+    (ANNOTATED_NOT_FOUND, BLOB_NOT_FOUND).
+    """
+
+
+class Conflict(MyeyeError):
+    """The request_id was used for another request."""
+
+
+class FailedPrecondition(MyeyeError):
+    """The job's state does not allow it."""
+
+
+class AccessDenied(MyeyeError):
+    """The service does not know the caller, or does not let it do this."""
+
+
+class ResourceExhausted(MyeyeError):
+    """A limit was reached: too large a message, or too many calls."""
+
+
+class QueueFull(ResourceExhausted):
+    """The queue takes no more now; nothing was kept. `retry_after_s` says when to try again."""
+
+
+class Unavailable(MyeyeError):
+    """The service was not reached, did not answer in time, or starts or stops. Trying again later may help."""
+
+
+class ProtocolError(MyeyeError):
+    """The service broke a promise of its contract, such as a gap in a job's history."""
+
+
+CLASSES: Mapping[grpc.StatusCode, type[MyeyeError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidRequest,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: Conflict,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.UNAUTHENTICATED: AccessDenied,
+    grpc.StatusCode.PERMISSION_DENIED: AccessDenied,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
+    grpc.StatusCode.CANCELLED: Unavailable,
+}
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError) -> MyeyeError:
+    """Turn a call's status into the exception of its class."""
+    status = rpc_status.from_call(error) or Status()
+    details = decode_details(status.details)
+    kind = CLASSES.get(error.code(), MyeyeError)
+    if any(isinstance(detail, ErrorInfo) and detail.reason == "QUEUE_FULL" for detail in details):
+        kind = QueueFull
+    return kind(error.details() or error.code().name, code=error.code(), details=details)
+
+
+def reason(status: Status) -> str:
+    """Give the reason of an item's or a job's `error`, such as "IMAGE_INVALID"; empty when it has none."""
+    return next((detail.reason for detail in decode_details(status.details) if isinstance(detail, ErrorInfo)), "")
+
+
+def decode_details(packed: Sequence[Any]) -> list[Message]:
+    """Unpack the details whose types are known here; the others stay packed."""
+    return [_unpack(detail) for detail in packed]
+
+
+def _unpack(packed: Any) -> Message:
+    try:
+        message = symbol_database.Default().GetSymbol(packed.TypeName())()
+    except KeyError:
+        return packed
+    packed.Unpack(message)
+    return message

@@ -1,0 +1,1 @@
+"""Generated from the contracts in protos/; see scripts/generate_protos.py."""

@@ -1,0 +1,165 @@
+"""Blobs as files in a folder, which all processes must see: one machine, or a shared file system."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import secrets
+import zlib
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+from dispatch.blob_name import check_name, check_prefix
+from dispatch.blob_probe import probe
+from dispatch.errors import BlobNotFound, BlobUnavailable, ConfigurationError
+from dispatch.folders import make_folder, sync_folder
+from dispatch.ports import CHUNK_BYTES
+
+SHARDS = 256
+OPERATOR_MUST_ACT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
+"""Not allowed, read-only, or a file where a folder should be."""
+
+
+class FolderBlobs:
+    """Implements `dispatch.ports.BlobStore`.
+
+    All blobs of a job lie in one of 256 folders, under file names that spell the blob's whole name with "~" for "/". So a
+    put makes no folder, and syncs two things: the file and the folder that it is in. It is written under a temporary name
+    and renamed, so a reader sees the old bytes or the new ones and a hard link keeps what it was made of.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._durable: set[Path] = set()
+        """Folders whose own entries are known to be on disk."""
+
+    async def put(self, name: str, data: bytes) -> None:
+        target = self._file(check_name(name))
+        await asyncio.to_thread(self._put, target, data)
+
+    async def get(self, name: str) -> bytes:
+        source = self._file(check_name(name))
+        return await asyncio.to_thread(_get, source)
+
+    async def read(self, name: str) -> AsyncGenerator[bytes, None]:
+        source = self._file(check_name(name))
+        handle = await asyncio.to_thread(_open, source)
+        try:
+            while chunk := await asyncio.to_thread(_read, source, handle):
+                yield chunk
+        finally:
+            await asyncio.to_thread(handle.close)  # which waits for a read that was left behind
+
+    async def copy(self, source: str, target: str) -> None:
+        paths = self._file(check_name(source)), self._file(check_name(target))
+        await asyncio.to_thread(self._copy, *paths)
+
+    async def delete_prefix(self, prefix: str) -> None:
+        await asyncio.to_thread(self._delete, check_prefix(prefix))
+
+    async def check(self) -> None:
+        try:
+            await probe(self)
+        except BlobUnavailable as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in OPERATOR_MUST_ACT:
+                raise ConfigurationError(f"{self._root} cannot be used for blobs: {error}") from error
+            raise
+
+    def _file(self, name: str) -> Path:
+        return self._folder(name) / name.replace("/", "~")
+
+    def _folder(self, name: str) -> Path:
+        """Give the folder of a name, by its first two segments: a job's own."""
+        job = "/".join(name.split("/")[:2])
+        return self._root / f"{zlib.crc32(job.encode()) % SHARDS:02x}"
+
+    def _folders(self, prefix: str) -> Iterable[Path]:
+        """List the folders in which names with the prefix can be."""
+        return (self._folder(prefix),) if prefix.count("/") >= 2 else self._root.glob("[0-9a-f][0-9a-f]")
+
+    def _put(self, target: Path, data: bytes) -> None:
+        with _translated(target), self._place(target) as temporary:
+            _write(temporary, data)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        with _translated(source), self._place(target) as temporary:
+            _link(source, temporary)
+
+    @contextmanager
+    def _place(self, target: Path) -> Iterator[Path]:
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        self._make(target.parent)
+        try:
+            yield temporary
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(target.parent)
+
+    def _make(self, folder: Path) -> None:
+        if folder in self._durable and folder.is_dir():
+            return
+        make_folder(folder)
+        sync_folder(self._root)  # even if it was there: whoever made it may not have come to this line yet
+        self._durable.add(folder)
+
+    def _delete(self, prefix: str) -> None:
+        start = prefix.replace("/", "~")
+        with _translated(self._root):
+            for folder in self._folders(prefix):
+                for file in _listed(folder):
+                    if file.name.startswith((start, f".{start}")):
+                        file.unlink(missing_ok=True)
+
+
+def _write(file: Path, data: bytes) -> None:
+    with file.open("xb", buffering=0) as handle:
+        view = memoryview(data)
+        while view:
+            view = view[handle.write(view) :]
+        os.fsync(handle)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except FileNotFoundError as error:
+        raise BlobNotFound(str(source)) from error
+    except OSError:  # the file system knows no links, or this file has too many
+        _write(target, source.read_bytes())
+
+
+def _get(source: Path) -> bytes:
+    with _open(source) as handle, _translated(source):
+        return handle.read()
+
+
+def _open(source: Path) -> BufferedReader:
+    with _translated(source):
+        try:
+            return source.open("rb")
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise BlobNotFound(str(source)) from error
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _read(source: Path, handle: BufferedReader) -> bytes:
+    with _translated(source):
+        return handle.read(CHUNK_BYTES)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BlobUnavailable(f"{path}: {error.strerror}") from error

@@ -1,0 +1,248 @@
+"""Events to the bytes of the log and back. Pure pairs: what is encoded here is decoded here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from dispatch.events import (
+    Accepted,
+    Cancelled,
+    Enqueued,
+    Event,
+    Expired,
+    Failed,
+    Failure,
+    FramesFound,
+    Marker,
+    ModelOffered,
+    Purged,
+    Refused,
+    Spec,
+    Started,
+    Succeeded,
+)
+from dispatch.v1 import event_pb2
+
+log = logging.getLogger(__name__)
+
+
+def timestamp(ns: int) -> Timestamp:
+    """Make a Timestamp of nanoseconds since 1970."""
+    return Timestamp(seconds=ns // 1_000_000_000, nanos=ns % 1_000_000_000)
+
+
+def nanoseconds(value: Timestamp | Duration) -> int:
+    """Read a Timestamp as nanoseconds since 1970, or a Duration as nanoseconds."""
+    return value.seconds * 1_000_000_000 + value.nanos
+
+
+def duration(ns: int) -> Duration:
+    """Make a Duration of nanoseconds."""
+    value = Duration()
+    value.FromNanoseconds(ns)
+    return value
+
+
+def spec_of(body: bytes) -> Spec:
+    """Read what the life cycle needs from a serialized JobSpec.
+
+    Raises:
+        DecodeError: it is not one.
+        ValueError: it has no item or no attempt.
+    """
+    message = event_pb2.JobSpec.FromString(body)
+    return Spec(
+        principal=message.principal,
+        model=message.model,
+        priority=message.priority,
+        items=len(message.inputs),
+        max_attempts=message.max_attempts,
+        ttl_ns=nanoseconds(message.ttl),
+        start_deadline_ns=nanoseconds(message.start_deadline) if message.HasField("start_deadline") else None,
+        labels=tuple(sorted(message.labels.items())),
+        body=body,
+    )
+
+
+def encode_record(events: Iterable[Event]) -> bytes:
+    """Serialize events that are appended together."""
+    return event_pb2.Record(events=map(_to_message, events)).SerializeToString()
+
+
+def decode_record(body: bytes) -> list[Event]:
+    """Read the events of a record. What this version does not know is left out and logged: a newer one may have written it."""
+    try:
+        record = event_pb2.Record.FromString(body)
+    except DecodeError:
+        log.error("a record of %d bytes in the event log is not readable and was left out", len(body))
+        return []
+    events = []
+    for message in record.events:
+        try:
+            events.append(_from_message(message))
+        except (KeyError, ValueError, DecodeError) as error:
+            log.error(
+                "event %s of job %r is not known to this version and was left out: %r", message.id.hex(), message.job_id, error
+            )
+    return events
+
+
+def _to_message(event: Event) -> event_pb2.Event:
+    message = event_pb2.Event(id=event.id, job_id=event.job_id, time=timestamp(event.time_ns))
+    getattr(message, _FIELD[type(event)]).SetInParent()
+    match event:
+        case Accepted():
+            message.accepted.spec.MergeFromString(event.spec.body)
+            message.accepted.request_digest = event.digest
+        case Refused():
+            message.refused.reason = event.reason
+        case Started():
+            message.started.item = event.item
+            message.started.task_id = event.task_id
+            message.started.run_id = event.run_id
+            message.started.worker = event.worker
+            message.started.accepted_id = event.accepted_id
+        case Succeeded():
+            message.succeeded.item = event.item
+            message.succeeded.run_id = event.run_id
+            message.succeeded.result = event.result
+            message.succeeded.timings = event.timings
+            message.succeeded.video = event.video
+        case FramesFound():
+            found = message.frames_found
+            found.item = event.item
+            found.run_id = event.run_id
+            found.first_frame = event.first
+            found.frame_count = event.count
+            found.frames = event.frames
+            found.video = event.video
+        case Failed():
+            failed = message.failed
+            failed.item = event.item
+            failed.run_id = event.run_id
+            failed.task_id = event.task_id
+            failed.accepted_id = event.accepted_id
+            failed.failure.reason = event.failure.reason
+            failed.failure.message = event.failure.message
+            failed.retryable = event.retryable
+            if event.next_attempt_ns is not None:
+                failed.next_attempt_time.CopyFrom(timestamp(event.next_attempt_ns))
+            failed.next_task_id = event.next_task_id
+        case Cancelled():
+            message.cancelled.reason = event.reason
+        case ModelOffered():
+            offered = message.model_offered
+            offered.worker = event.worker
+            offered.name = event.name
+            offered.categories.extend(event.categories)
+            offered.sha256 = event.sha256
+            offered.default_score_threshold = event.default_score_threshold
+    return message
+
+
+_FIELD: dict[type[Event], str] = {
+    Accepted: "accepted",
+    Enqueued: "enqueued",
+    Refused: "refused",
+    Started: "started",
+    Succeeded: "succeeded",
+    FramesFound: "frames_found",
+    Failed: "failed",
+    Cancelled: "cancelled",
+    Expired: "expired",
+    Purged: "purged",
+    ModelOffered: "model_offered",
+    Marker: "marker",
+}
+
+
+def _from_message(message: event_pb2.Event) -> Event:
+    id_, job_id, time_ns = message.id, message.job_id, nanoseconds(message.time)
+    kind = message.WhichOneof("kind")
+    match kind:
+        case "accepted":
+            body = message.accepted.spec.SerializeToString(deterministic=True)
+            return Accepted(id=id_, job_id=job_id, time_ns=time_ns, spec=spec_of(body), digest=message.accepted.request_digest)
+        case "enqueued":
+            return Enqueued(id=id_, job_id=job_id, time_ns=time_ns)
+        case "refused":
+            return Refused(id=id_, job_id=job_id, time_ns=time_ns, reason=message.refused.reason)
+        case "started":
+            started = message.started
+            return Started(
+                id=id_,
+                job_id=job_id,
+                time_ns=time_ns,
+                item=started.item,
+                task_id=started.task_id,
+                run_id=started.run_id,
+                worker=started.worker,
+                accepted_id=started.accepted_id,
+            )
+        case "succeeded":
+            succeeded = message.succeeded
+            return Succeeded(
+                id=id_,
+                job_id=job_id,
+                time_ns=time_ns,
+                item=succeeded.item,
+                run_id=succeeded.run_id,
+                result=succeeded.result,
+                timings=succeeded.timings,
+                video=succeeded.video,
+            )
+        case "frames_found":
+            found = message.frames_found
+            return FramesFound(
+                id=id_,
+                job_id=job_id,
+                time_ns=time_ns,
+                item=found.item,
+                run_id=found.run_id,
+                first=found.first_frame,
+                count=found.frame_count,
+                frames=found.frames,
+                video=found.video,
+            )
+        case "failed":
+            failed = message.failed
+            return Failed(
+                id=id_,
+                job_id=job_id,
+                time_ns=time_ns,
+                item=failed.item,
+                run_id=failed.run_id,
+                task_id=failed.task_id,
+                accepted_id=failed.accepted_id,
+                failure=Failure(failed.failure.reason, failed.failure.message),
+                retryable=failed.retryable,
+                next_attempt_ns=nanoseconds(failed.next_attempt_time) if failed.HasField("next_attempt_time") else None,
+                next_task_id=failed.next_task_id,
+            )
+        case "cancelled":
+            return Cancelled(id=id_, job_id=job_id, time_ns=time_ns, reason=message.cancelled.reason)
+        case "expired":
+            return Expired(id=id_, job_id=job_id, time_ns=time_ns)
+        case "purged":
+            return Purged(id=id_, job_id=job_id, time_ns=time_ns)
+        case "model_offered":
+            offered = message.model_offered
+            return ModelOffered(
+                id=id_,
+                job_id=job_id,
+                time_ns=time_ns,
+                worker=offered.worker,
+                name=offered.name,
+                categories=tuple(offered.categories),
+                sha256=offered.sha256,
+                default_score_threshold=offered.default_score_threshold,
+            )
+        case "marker":
+            return Marker(id=id_, job_id=job_id, time_ns=time_ns)
+        case _:
+            raise KeyError(kind)

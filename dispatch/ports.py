@@ -1,0 +1,190 @@
+"""The ports: what the gateway and the worker ask of a broker. `dispatch.connect` gives an implementation.
+
+Bodies are opaque bytes here; `dispatch.codec` gives them meaning. Delivery is at-least-once everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+
+class Lane(IntEnum):
+    """A priority level, numbered as myeye.v1.Priority."""
+
+    LOW = 1
+    NORMAL = 2
+    HIGH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A work queue: one for each model and lane."""
+
+    model: str
+    lane: Lane
+
+
+class Delivery(Protocol):
+    """One task, held until it is acked, rejected or released.
+
+    None of the three raises: when the hold was lost meanwhile (connection gone, lease over), they do nothing, for the
+    broker delivers the task again.
+    """
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def queue(self) -> Queue | None:
+        """Where it came from; None for a dead letter."""
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether an earlier holder may have begun it."""
+
+    @property
+    def reason(self) -> str:
+        """Of a dead letter: why it is one ("rejected", "delivery_limit"). Otherwise empty."""
+
+    async def ack(self) -> None:
+        """Done: forget it."""
+
+    async def reject(self) -> None:
+        """Never to be delivered again: make it a dead letter."""
+
+    async def release(self) -> None:
+        """Not begun: let another have it."""
+
+
+class Consumer(Protocol):
+    """Deliveries as they come, through broker restarts. The iteration ends after `stop`."""
+
+    def __aiter__(self) -> AsyncIterator[Delivery]: ...
+
+    async def stop(self) -> None:
+        """Ask for no more. What was delivered before can still be acked."""
+
+
+class TaskQueue(Protocol):
+    """Durable queues with competing consumers."""
+
+    async def publish(self, queue: Queue, body: bytes, *, delay_s: float = 0.0) -> None:
+        """Return once the task is durable; it is delivered after `delay_s` seconds at the earliest.
+
+        Raises:
+            QueueFull: the queue is at its limit; nothing was kept.
+            BrokerUnavailable: not confirmed; it may or may not be there.
+        """
+
+    def consume(self, queues: Sequence[Queue], *, prefetch: int) -> AbstractAsyncContextManager[Consumer]:
+        """Take tasks from `queues`, holding at most `prefetch` of each. Leaving the context gives back what is still held."""
+
+    def dead_letters(self, *, prefetch: int) -> AbstractAsyncContextManager[Consumer]:
+        """Take the dead letters of all queues."""
+
+    async def depth(self, queue: Queue) -> int:
+        """Count the tasks that wait in `queue`, held and delayed ones left out.
+
+        Raises:
+            BrokerUnavailable: the broker did not answer.
+        """
+
+
+class EventLog(Protocol):
+    """One append-only log, the same order for every reader."""
+
+    async def append(self, body: bytes) -> None:
+        """Return once the record is durable. Many may be under way at once.
+
+        Raises:
+            BrokerUnavailable: not confirmed; it may or may not be there.
+        """
+
+    def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[bytes]]:
+        """Yield the records in order, in batches as they come, and go on for ever, through broker restarts.
+
+        Start at the first record, or, given `lookback_s`, at one not younger than so many seconds (or the oldest kept).
+
+        Raises:
+            LogTruncated: records after the last one yielded are gone.
+        """
+
+
+class Signals(Protocol):
+    """A bulletin: told once to whoever listens now. Nothing is kept, anything may be lost."""
+
+    async def publish(self, body: bytes) -> None:
+        """Tell it, or drop it when the broker is away. Never raises for that, never waits for a confirm."""
+
+    def subscribe(self) -> AsyncIterator[bytes]:
+        """Yield what is told from now on, through broker restarts."""
+
+
+class Broker(Protocol):
+    """A connection to a broker, made again by itself whenever it breaks."""
+
+    @property
+    def tasks(self) -> TaskQueue: ...
+
+    @property
+    def log(self) -> EventLog: ...
+
+    @property
+    def signals(self) -> Signals: ...
+
+    @property
+    def available(self) -> bool:
+        """Whether it could confirm something now."""
+
+    async def close(self) -> None: ...
+
+
+CHUNK_BYTES = 256 * 1024
+
+
+class BlobStore(Protocol):
+    """Named bytes: pictures in, annotated pictures out. Names are made by the gateway: "jobs/<job id>/<item>/<what>"."""
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Store, or replace. Returns once the bytes would survive a power cut.
+
+        Raises:
+            BlobUnavailable: the store is away, full or read-only.
+        """
+
+    async def get(self, name: str) -> bytes:
+        """Read it all.
+
+        Raises:
+            BlobNotFound: there is none of this name.
+            BlobUnavailable: the store did not answer.
+        """
+
+    def read(self, name: str) -> AsyncGenerator[bytes, None]:
+        """Yield it from the beginning to the end, in chunks of at most CHUNK_BYTES, never more than a few of them in memory.
+
+        What was there when the first chunk was read is what is read, whatever replaces or deletes it meanwhile. Raises as
+        `get`; BlobNotFound only instead of the first chunk.
+        """
+
+    async def copy(self, source: str, target: str) -> None:
+        """Store the bytes of `source` as `target` too, as durable as `put`. Raises as `get` and `put`."""
+
+    async def delete_prefix(self, prefix: str) -> None:
+        """Remove all whose names begin with `prefix`, which ends with "/". None there is fine.
+
+        Raises:
+            BlobUnavailable: the store did not answer.
+        """
+
+    async def check(self) -> None:
+        """Write, read and delete a probe.
+
+        Raises:
+            ConfigurationError: the store cannot be used as configured.
+            BlobUnavailable: the store did not answer.
+        """

@@ -1,0 +1,129 @@
+"""The edge's configuration: read once, from flags and the environment that are passed in."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from edge.address import Address
+from edge.errors import ConfigurationError
+
+LOG_FORMATS = ("text", "json")
+DEFAULT_MAX_BODY_BYTES = 43 * 1024 * 1024
+"""The 32 MiB of a gateway's largest message, in base64."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Checked on construction. Lengths of time are in seconds.
+
+    Raises:
+        ConfigurationError: the values cannot be used, or are not safe.
+    """
+
+    listen: Address
+    gateways: tuple[Address, ...]
+    timeout_s: float
+    """For the answer of any call but a stream's; longer than the longest Wait."""
+    idle_s: float
+    """For a connection or a call on which nothing moves; streams have no such limit."""
+    drain_s: float
+    max_body_bytes: int
+    log_format: str
+    insecure: bool
+
+    def __post_init__(self) -> None:
+        if not self.insecure and not self.listen.loopback:
+            raise ConfigurationError(
+                f"will not listen on {self.listen}: whoever reaches it could use it, for there is no authentication. "
+                "Listen on 127.0.0.1, or say --insecure if something else guards the address."
+            )
+        if not self.gateways:
+            raise ConfigurationError("--gateway: at least one is needed")
+        if len(set(self.gateways)) < len(self.gateways):
+            raise ConfigurationError(f"--gateway: each once, not {', '.join(map(str, self.gateways))}")
+        if self.listen in self.gateways:
+            raise ConfigurationError(f"--listen and --gateway are both {self.listen}: the edge would call itself")
+        if self.timeout_s <= 0 or self.idle_s <= 0 or self.drain_s < 0:
+            raise ConfigurationError("--timeout and --idle must be positive, --drain not negative")
+        if not 0 < self.max_body_bytes < 2**32:
+            raise ConfigurationError(f"--max-body is from 1 to {2**32 - 1} bytes, not {self.max_body_bytes}")
+        if self.log_format not in LOG_FORMATS:
+            raise ConfigurationError(f"--log-format is text or json, not {self.log_format!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to do, and with which configuration: `task` is "serve", "validate" or "print"."""
+
+    task: str
+    config: Config
+
+
+def read_order(arguments: Sequence[str], environment: Mapping[str, str]) -> Order:
+    """Read flags, and the environment (MYEYE_…) where a flag is not given.
+
+    Raises:
+        ConfigurationError: something is not understood or out of range.
+    """
+    given = _parser(environment).parse_args(arguments)
+    config = Config(
+        listen=Address.parse(given.listen),
+        gateways=tuple(map(Address.parse, given.gateway or _listed(environment.get("MYEYE_GATEWAYS") or "127.0.0.1:50051"))),
+        timeout_s=given.timeout,
+        idle_s=given.idle,
+        drain_s=given.drain,
+        max_body_bytes=given.max_body,
+        log_format=given.log_format,
+        insecure=given.insecure,
+    )
+    return Order(given.task, config)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(message)
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m edge",
+        description="Serves gRPC, gRPC-Web and REST on one port, in front of gateways. MYEYE_… variables stand in for flags.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+
+    def flag(name: str, variable: str, default: str, **how: Any) -> None:
+        # a default that is text is converted and checked as if it had been given
+        parser.add_argument(name, default=environment.get(f"MYEYE_{variable}") or default, **how)
+
+    flag("--listen", "EDGE_LISTEN", "127.0.0.1:8080", metavar="HOST:PORT", help="where to serve")
+    parser.add_argument(
+        "--gateway",
+        action="append",
+        metavar="HOST:PORT",
+        help="a gateway, or a name that stands for several; may be repeated (MYEYE_GATEWAYS with commas; 127.0.0.1:50051)",
+    )
+    flag("--timeout", "EDGE_TIMEOUT", "75", type=float, metavar="SECONDS", help="for the answer of a call that is not a stream")
+    flag("--idle", "EDGE_IDLE", "300", type=float, metavar="SECONDS", help="without any traffic, but for streams")
+    flag("--drain", "EDGE_DRAIN", "10", type=float, metavar="SECONDS", help="time for calls under way when told to stop")
+    flag(
+        "--max-body", "EDGE_MAX_BODY", str(DEFAULT_MAX_BODY_BYTES), type=int, metavar="BYTES", help="of a REST request or answer"
+    )
+    flag("--log-format", "LOG_FORMAT", "text", metavar="text|json", help="how the access log is written")
+    insecure = environment.get("MYEYE_INSECURE") == "1"
+    parser.add_argument(
+        "--insecure", action="store_true", default=insecure, help="listen beyond loopback, without authentication"
+    )
+    tasks = parser.add_mutually_exclusive_group()
+    tasks.add_argument(
+        "--validate", dest="task", action="store_const", const="validate", help="let Envoy check the configuration"
+    )
+    tasks.add_argument("--print", dest="task", action="store_const", const="print", help="print Envoy's configuration")
+    parser.set_defaults(task="serve")
+    return parser
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

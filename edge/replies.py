@@ -1,0 +1,68 @@
+"""What Envoy answers by itself, as JSON like the gateways' errors: the one table of its codes and reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from google.rpc import code_pb2
+
+DOMAIN = "myeye"
+
+JSON_EXPECTED = {
+    "or_filter": {
+        "filters": [
+            # the transcoder makes gRPC of a REST call, and leaves this behind
+            {"header_filter": {"header": {"name": "x-envoy-original-method", "present_match": True}}},
+            {
+                "header_filter": {
+                    "header": {
+                        "name": "content-type",
+                        "string_match": {"prefix": "application/grpc"},
+                        "invert_match": True,
+                        "treat_missing_header_as_empty": True,
+                    }
+                }
+            },
+        ]
+    }
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer for the HTTP statuses from `first` to `last`."""
+
+    first: int
+    last: int
+    code: code_pb2.Code.ValueType
+    reason: str
+
+
+REPLIES = (
+    Reply(400, 400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST"),
+    Reply(404, 404, code_pb2.NOT_FOUND, "NO_SUCH_METHOD"),
+    Reply(408, 408, code_pb2.DEADLINE_EXCEEDED, "REQUEST_TIMEOUT"),
+    Reply(413, 413, code_pb2.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE"),
+    Reply(405, 499, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST"),
+    Reply(503, 503, code_pb2.UNAVAILABLE, "GATEWAY_UNAVAILABLE"),
+    Reply(504, 504, code_pb2.DEADLINE_EXCEEDED, "GATEWAY_TIMEOUT"),
+    Reply(500, 599, code_pb2.INTERNAL, "EDGE_FAILED"),
+)
+
+
+def mappers() -> list[dict[str, Any]]:
+    """Give Envoy's mappers of local replies; the first that fits counts. Answers to gRPC stay as they are."""
+    return [_mapper(reply) for reply in REPLIES]
+
+
+def _mapper(reply: Reply) -> dict[str, Any]:
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reply.reason, "domain": DOMAIN}
+    body = {"code": int(reply.code), "message": "%LOCAL_REPLY_BODY%", "details": [info]}
+    filters = [_status("GE", reply.first), _status("LE", reply.last), JSON_EXPECTED]
+    return {"filter": {"and_filter": {"filters": filters}}, "body_format_override": {"json_format": body}}
+
+
+def _status(comparison: str, status: int) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": f"edge.reply.{comparison}.{status}"}
+    return {"status_code_filter": {"comparison": {"op": comparison, "value": value}}}

@@ -1,0 +1,39 @@
+"""Envoy's configuration: the template, filled."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from edge.access_log import log_format
+from edge.address import Address
+from edge.config import Config
+from edge.descriptor import descriptor_set
+from edge.replies import mappers
+
+TEMPLATE = Path(__file__).with_name("envoy.yaml")
+
+
+def fill(config: Config, *, admin: str) -> str:
+    """Give Envoy's whole configuration as YAML; `admin` is the path of the socket that it is told to drain by."""
+    values = {
+        "admin": admin,
+        "listen_host": config.listen.host,
+        "listen_port": config.listen.port,
+        "gateways": [_endpoint(gateway) for gateway in config.gateways],
+        "timeout": f"{config.timeout_s}s",
+        "idle": f"{config.idle_s}s",
+        "max_body_bytes": config.max_body_bytes,
+        "descriptor": base64.b64encode(descriptor_set()).decode(),
+        "log_format": log_format(config.log_format),
+        "replies": mappers(),
+    }
+    # JSON is YAML, and so every value is quoted as it must be
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute({name: json.dumps(value) for name, value in values.items()})
+
+
+def _endpoint(gateway: Address) -> dict[str, Any]:
+    return {"endpoint": {"address": {"socket_address": {"address": gateway.host, "port_value": gateway.port}}}}

@@ -1,0 +1,126 @@
+"""The gateway's configuration: read once, from flags and the environment that are passed in."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dispatch.errors import ConfigurationError
+from dispatch.options import MAX_PIXELS
+
+DEFAULT_PORT = 50051
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Checked on construction. Lengths of time are in seconds.
+
+    Raises:
+        ConfigurationError: the values cannot be used, or are not safe.
+    """
+
+    listen: str
+    broker: str
+    blobs: str
+    model: str
+    heartbeat_s: float
+    tombstone_s: float
+    drain_s: float
+    max_queue_length: int
+    max_pixels: int
+    installation: str
+    log_format: str
+    insecure: bool
+
+    def __post_init__(self) -> None:
+        host, colon, port = self.listen.rpartition(":")
+        if not colon or not host or not port.isdigit():
+            raise ConfigurationError(f"--listen is HOST:PORT, not {self.listen!r}")
+        if not self.insecure and not _loopback(host):
+            raise ConfigurationError(
+                f"will not listen on {self.listen}: whoever reaches it could use it, for there is no authentication. "
+                "Listen on 127.0.0.1, or say --insecure if something else guards the address."
+            )
+        if self.heartbeat_s <= 0 or self.drain_s < 0 or self.tombstone_s < 0 or self.max_queue_length < 1:
+            raise ConfigurationError("--heartbeat and --max-queue-length must be positive, --drain and --tombstones not negative")
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> Config:
+    """Read flags, and the environment (MYEYE_…) where a flag is not given; `folder` is where data goes by default."""
+
+    def fallback(name: str, value: str) -> str:
+        return environment.get(f"MYEYE_{name}", value)
+
+    parser = argparse.ArgumentParser(
+        prog="python -m gateway",
+        description="Accepts jobs and tells what becomes of them. MYEYE_… variables stand in for flags.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--listen", metavar="HOST:PORT", default=fallback("LISTEN", f"127.0.0.1:{DEFAULT_PORT}"), help="where to serve")
+    add(
+        "--broker",
+        metavar="URL",
+        default=fallback("BROKER", f"embedded://{folder}/broker"),
+        help="amqp://… or embedded:///folder",
+    )
+    add(
+        "--blobs", metavar="URL", default=fallback("BLOBS", f"file://{folder}/blobs"), help="file:///folder or s3://bucket/prefix"
+    )
+    add("--model", default=fallback("DEFAULT_MODEL", "efficientdet-lite0"), help="used where a request names none")
+    add(
+        "--heartbeat",
+        type=float,
+        metavar="SECONDS",
+        default=fallback("HEARTBEAT", "15"),
+        help="between heartbeats of an idle Watch",
+    )
+    add(
+        "--tombstones",
+        type=float,
+        metavar="SECONDS",
+        default=fallback("TOMBSTONES", "86400"),
+        help="how long removed jobs are remembered",
+    )
+    add(
+        "--drain",
+        type=float,
+        metavar="SECONDS",
+        default=fallback("DRAIN", "10"),
+        help="time for calls under way when told to stop",
+    )
+    queue_length = fallback("MAX_QUEUE_LENGTH", "100000")
+    add("--max-queue-length", type=int, metavar="N", default=queue_length, help="tasks of one model and lane that may wait")
+    pixels = fallback("MAX_PIXELS", str(MAX_PIXELS))
+    add("--max-pixels", type=int, metavar="N", default=pixels, help="of one picture, to be told: the workers enforce theirs")
+    add("--installation", metavar="NAME", default=fallback("INSTALLATION", "myeye"), help="names on the broker begin with it")
+    add("--log-format", choices=("text", "json"), default=fallback("LOG_FORMAT", "text"))
+    insecure = fallback("INSECURE", "") == "1"
+    add("--insecure", action="store_true", default=insecure, help="listen beyond loopback, without authentication")
+    given = parser.parse_args(arguments)
+    return Config(
+        listen=given.listen,
+        broker=given.broker,
+        blobs=given.blobs,
+        model=given.model,
+        heartbeat_s=given.heartbeat,
+        tombstone_s=given.tombstones,
+        drain_s=given.drain,
+        max_queue_length=given.max_queue_length,
+        max_pixels=given.max_pixels,
+        installation=given.installation,
+        log_format=given.log_format,
+        insecure=given.insecure,
+    )

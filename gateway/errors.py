@@ -1,0 +1,123 @@
+"""What a call can be refused with. `gateway.status` tells it to the client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dispatch.lifecycle import State
+
+
+class Refusal(Exception):
+    """Base: the call did not do what it asked for, on purpose. Its text is meant for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is wrong with a field; `field` is its path, as "inputs[2].content"."""
+
+    field: str
+    description: str
+
+
+class InvalidRequest(Refusal):
+    """Fields are wrong; all of them at once."""
+
+    def __init__(self, *violations: Violation) -> None:
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
+        self.violations = violations
+
+
+class ModelNotFound(Refusal):
+    def __init__(self, model: str, models: list[str]) -> None:
+        super().__init__(f"no model {model!r}; there are: {', '.join(models)}")
+        self.models = models
+
+
+class JobNotFound(Refusal):
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job {job_id!r}")
+
+
+class JobPurged(Refusal):
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"job {job_id} was finished and has been removed")
+
+
+class JobsNotFound(Refusal):
+    """Of several jobs; those that were removed are told apart."""
+
+    def __init__(self, unknown: Sequence[str], purged: Sequence[str]) -> None:
+        parts = [f"no job {job_id!r}" for job_id in unknown]
+        parts += [f"job {job_id} was finished and has been removed" for job_id in purged]
+        super().__init__("; ".join(parts))
+        self.unknown = unknown
+        self.purged = purged
+
+
+class ItemNotFound(Refusal):
+    def __init__(self, job_id: str, index: int, count: int) -> None:
+        super().__init__(f"job {job_id} has no item {index}; its items are 0 to {count - 1}")
+
+
+class AnnotatedNotFound(Refusal):
+    def __init__(self, job_id: str, index: int, state: State, *, asked: bool) -> None:
+        why = f"the item is {state.name}" if asked else "the job was submitted without annotate"
+        super().__init__(f"there is no annotated picture of item {index} of job {job_id}: {why}")
+        self.state = state
+
+
+class PictureNotFound(Refusal):
+    def __init__(self) -> None:
+        super().__init__("the picture is not in the blob store any more")
+
+
+class RequestIdReused(Refusal):
+    def __init__(self, request_id: str, job_id: str) -> None:
+        super().__init__(f"request_id {request_id!r} was used for another request, which made job {job_id}")
+        self.job_id = job_id
+
+
+class QueueIsFull(Refusal):
+    def __init__(self, model: str, lane: str) -> None:
+        super().__init__(f"the {lane} queue of model {model} is full; nothing of this request was kept")
+        self.model = model
+        self.lane = lane
+
+
+class CursorOutOfRange(Refusal):
+    def __init__(self, job_id: str, after_sequence: int, last_sequence: int) -> None:
+        beyond = f"after_sequence {after_sequence} is beyond the history of job {job_id}"
+        super().__init__(f"{beyond}, whose last sequence is {last_sequence}")
+        self.job_id = job_id
+        self.last_sequence = last_sequence
+
+
+class JobFinished(Refusal):
+    def __init__(self, state: State) -> None:
+        super().__init__(f"the job has already ended: {state.name}")
+        self.state = state
+
+
+class JobNotFinished(Refusal):
+    def __init__(self, state: State) -> None:
+        super().__init__(f"the job has not ended yet: {state.name}")
+        self.state = state
+
+
+class JobSucceeded(Refusal):
+    def __init__(self) -> None:
+        super().__init__("every item of the job succeeded; there is nothing to do again")
+
+
+class InputMissing(Refusal):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the picture {name!r} is not in the blob store any more")
+
+
+class Unavailable(Refusal):
+    """Not now; the same call may work a little later. `reason` says what stands in the way."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

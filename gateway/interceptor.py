@@ -1,0 +1,84 @@
+"""Around every call: whether the gateway is open at all, and what the client is told when a handler raises."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn
+
+import grpc
+from google.rpc import code_pb2
+from grpc_status import rpc_status
+
+from dispatch.errors import BlobUnavailable, BrokerUnavailable, ConfigurationError
+from gateway.errors import Refusal, Unavailable
+from gateway.status import status, status_of_refusal
+
+log = logging.getLogger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Doorkeeper(grpc.aio.ServerInterceptor):
+    """Guards the methods below `prefixes`; the standard services are always open.
+
+    `closed` tells why the gateway takes no calls now, or None.
+    """
+
+    def __init__(self, prefixes: tuple[str, ...], closed: Callable[[], Unavailable | None]) -> None:
+        self._prefixes = prefixes
+        self._closed = closed
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(self._prefixes):
+            return handler
+        if handler.response_streaming:
+            return handler._replace(unary_stream=self._streaming(method, handler.unary_stream))  # type: ignore[attr-defined,no-any-return]
+        return handler._replace(unary_unary=self._unary(method, handler.unary_unary))  # type: ignore[attr-defined,no-any-return]
+
+    def _unary(self, method: str, behaviour: Any) -> Callable[[Any, Context], Awaitable[Any]]:
+        async def call(request: Any, context: Context) -> Any:
+            try:
+                self._check_open()
+                return await behaviour(request, context)
+            except Exception as error:  # noqa: BLE001 - told to the client and the log, whatever it is
+                await _tell(method, error, context)
+
+        return call
+
+    def _streaming(self, method: str, behaviour: Any) -> Callable[[Any, Context], AsyncIterator[Any]]:
+        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+            try:
+                self._check_open()
+                async for message in behaviour(request, context):
+                    yield message
+            except Exception as error:  # noqa: BLE001 - told to the client and the log, whatever it is
+                await _tell(method, error, context)
+
+        return call
+
+    def _check_open(self) -> None:
+        if closed := self._closed():
+            raise closed
+
+
+async def _tell(method: str, error: Exception, context: Context) -> NoReturn:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, (Refusal, BlobUnavailable, BrokerUnavailable, ConfigurationError)):
+        told = status_of_refusal(error, retry_after_s=random.uniform(0.5, 1.5))
+    else:
+        incident = secrets.token_hex(4)
+        log.error("%s failed, incident %s", method, incident, exc_info=error)
+        told = status(code_pb2.INTERNAL, "INTERNAL", f"something went wrong here; incident {incident}", incident=incident)
+    # abort_with_status would do the same, but grpc.aio's version logs each as an unexpected error
+    answer = rpc_status.to_status(told)
+    await context.abort(answer.code, answer.details, answer.trailing_metadata)

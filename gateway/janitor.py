@@ -1,0 +1,143 @@
+"""What nobody asks for and somebody must do: finish what a dead gateway began, expire, purge, and read dead letters.
+
+Every gateway does all of it; the fold lets the first win, and a random delay spares most of the double work.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from google.protobuf.message import DecodeError
+
+from dispatch.errors import DispatchError
+from dispatch.events import Expired, Failed, Failure, Purged
+from dispatch.fold import Change
+from dispatch.journal import new_event_id
+from dispatch.lifecycle import Job, State
+from dispatch.ports import BlobStore, Delivery, TaskQueue
+from dispatch.v1.task_pb2 import Task
+from gateway.errors import Refusal
+from gateway.store import Store
+from gateway.submit import Submitter
+
+log = logging.getLogger(__name__)
+
+ENQUEUE_GRACE_S = 5.0
+SPREAD_S = 2.0
+
+Duty = tuple[float, str]
+"""When something is due (seconds since 1970), and for which job."""
+
+
+class Janitor:
+    """Keeps what is due in three heaps, filled by the changes of the log."""
+
+    def __init__(self, store: Store, submitter: Submitter, blobs: BlobStore, *, tombstone_s: float) -> None:
+        self._store = store
+        self._submitter = submitter
+        self._blobs = blobs
+        self._tombstone_s = tombstone_s
+        self._to_enqueue: list[Duty] = []
+        self._to_expire: list[Duty] = []
+        self._to_purge: list[Duty] = []
+        store.observers.append(self._on_change)
+
+    def _on_change(self, change: Change) -> None:
+        job = change.after
+        if job is None:
+            return
+        if change.before is None:
+            self._add(self._to_enqueue, max(job.accepted_ns, time.time_ns()) / 1e9 + ENQUEUE_GRACE_S, job)
+            if job.spec.start_deadline_ns is not None:
+                self._add(self._to_expire, (job.accepted_ns + job.spec.start_deadline_ns) / 1e9, job)
+        if job.ended_ns is not None:
+            self._add(self._to_purge, (job.ended_ns + job.spec.ttl_ns) / 1e9, job)
+
+    @staticmethod
+    def _add(heap: list[Duty], due: float, job: Job) -> None:
+        heapq.heappush(heap, (due + random.uniform(0, SPREAD_S), job.id))
+
+    async def sweep(self) -> None:
+        """Do what is due. What fails because something is away is due again a little later."""
+        await self._each_due(self._to_enqueue, self._enqueue)
+        await self._each_due(self._to_expire, self._expire)
+        await self._each_due(self._to_purge, self._purge)
+        self._store.drop_tombstones(time.time_ns() - int(self._tombstone_s * 1e9))
+
+    async def _each_due(self, heap: list[Duty], duty: Callable[[Job], Awaitable[None]]) -> None:
+        while heap and heap[0][0] <= time.time():
+            _, job_id = heapq.heappop(heap)
+            job = self._store.fold.jobs.get(job_id)
+            if job is None:
+                continue
+            try:
+                await duty(job)
+            except (DispatchError, Refusal) as error:
+                log.warning("job %s: %s", job_id, error)
+                self._add(heap, time.time() + ENQUEUE_GRACE_S, job)
+
+    async def _enqueue(self, job: Job) -> None:
+        if job.enqueued:
+            return
+        if job.id in self._submitter.under_way:
+            self._add(self._to_enqueue, time.time() + ENQUEUE_GRACE_S, job)
+            return
+        log.warning("job %s was accepted and not enqueued, publishing its tasks", job.id)
+        await self._submitter.enqueue(job)
+
+    async def _expire(self, job: Job) -> None:
+        if any(item.state is State.QUEUED and item.attempt == 0 for item in job.items):
+            await self._store.journal.commit(Expired(id=new_event_id(), job_id=job.id, time_ns=time.time_ns()))
+
+    async def _purge(self, job: Job) -> None:
+        if job.ended_ns is not None and job.ended_ns + job.spec.ttl_ns <= time.time_ns():
+            await self.purge(job)
+
+    async def purge(self, job: Job) -> bool:
+        """Remove a finished job's pictures, then the job; tell whether it was this call that did."""
+        await self._blobs.delete_prefix(f"jobs/{job.id}/")
+        return (await self._store.journal.commit(Purged(id=new_event_id(), job_id=job.id, time_ns=time.time_ns()))).applied
+
+    async def bury(self, tasks: TaskQueue) -> None:
+        """Read dead letters for ever: each becomes a failure of its item, unless the item has ended anyway."""
+        async with tasks.dead_letters(prefetch=16) as letters:
+            async for letter in letters:
+                await self._bury(letter)
+
+    async def _bury(self, letter: Delivery) -> None:
+        try:
+            task = Task.FromString(letter.body)
+        except DecodeError:
+            task = Task()
+        if not task.job_id:
+            log.error("a dead letter of %d bytes is not a task and is dropped (%s)", len(letter.body), letter.reason)
+            await letter.ack()
+            return
+        failure = Failure("WORKER_LOST", f"no worker survived it: the broker gave the task up ({letter.reason})")
+        change = await self._store.journal.insist(
+            Failed(
+                id=new_event_id(),
+                job_id=task.job_id,
+                time_ns=time.time_ns(),
+                item=task.item,
+                failure=failure,
+                retryable=False,
+                task_id=task.id,
+                accepted_id=task.accepted_id,
+            )
+        )
+        item = change.after.items[task.item] if change.after and task.item < len(change.after.items) else None
+        log.warning(
+            "dead letter: job %s item %d, %s, attempts %s, last worker %s, cause %s",
+            task.job_id,
+            task.item,
+            letter.reason,
+            item.attempt if item else "unknown",
+            item.worker if item else "unknown",
+            item.failure.message if item and item.failure else "unknown",
+        )
+        await letter.ack()

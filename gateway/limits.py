@@ -1,0 +1,69 @@
+"""What a request may ask for, and what is used where it asks for nothing: advertised by GetCapabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dispatch.options import MAX_PIXELS, MAX_VIDEO_FRAMES
+
+SECOND_NS = 1_000_000_000
+HOUR_NS = 3600 * SECOND_NS
+DAY_NS = 24 * HOUR_NS
+
+MEDIA_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/bmp",
+    "image/tiff",
+    "image/gif",
+    "image/avif",
+)
+
+VIDEO_MEDIA_TYPES = (
+    "video/mp4",
+    "video/webm",
+    "video/quicktime",
+    "video/x-matroska",
+    "video/x-msvideo",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The largest of everything. Lengths of time are in nanoseconds."""
+
+    max_message_bytes: int = 32 * 1024 * 1024
+    max_items_per_job: int = 100
+    max_pixels: int = MAX_PIXELS
+    max_labels: int = 64
+    max_label_key_length: int = 63
+    max_label_value_length: int = 255
+    max_name_length: int = 255
+    max_request_id_length: int = 128
+    max_reason_length: int = 256
+    max_results: int = 100
+    max_categories: int = 100
+    max_attempts: int = 10
+    max_start_deadline_ns: int = 7 * DAY_NS
+    max_execution_timeout_ns: int = HOUR_NS // 4
+    max_ttl_ns: int = 7 * DAY_NS
+    max_wait_ns: int = 60 * SECOND_NS
+    max_page_size: int = 500
+    max_watch_targets: int = 100
+    max_video_frames: int = MAX_VIDEO_FRAMES
+    max_video_time_ns: int = DAY_NS
+    max_fps: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What is used where a request names nothing."""
+
+    model: str = "efficientdet-lite0"
+    max_attempts: int = 3
+    execution_timeout_ns: int = 60 * SECOND_NS
+    ttl_ns: int = DAY_NS
+    page_size: int = 50
+    max_fps: float = 5.0
+    video_execution_timeout_ns: int = HOUR_NS // 4

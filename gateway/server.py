@@ -1,0 +1,167 @@
+"""The composition of a gateway: every concrete class is named here, and the order of its start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from dispatch.blobs import open_blobs
+from dispatch.connect import connect
+from dispatch.errors import ConfigurationError
+from dispatch.options import BrokerOptions
+from dispatch.ports import BlobStore, Broker
+from gateway.blob_service import NAME as BLOB_SERVICE
+from gateway.blob_service import BlobService
+from gateway.config import Config
+from gateway.download import Downloads
+from gateway.health import Health
+from gateway.hearing import hear
+from gateway.interceptor import Doorkeeper
+from gateway.janitor import Janitor
+from gateway.limits import Defaults, Limits
+from gateway.messages import Teller
+from gateway.reflection import add_reflection
+from gateway.service import NAME, DetectionService
+from gateway.store import Store
+from gateway.submit import Submitter
+from gateway.watch import Watches
+from gateway.watch_many import JointWatches
+from gateway.workers import Workers
+from myeye.v1.blob_service_pb2_grpc import add_BlobServiceServicer_to_server
+from myeye.v1.detection_service_pb2 import WatchManyRequest, WatchRequest, WatchResponse
+from myeye.v1.detection_service_pb2_grpc import add_DetectionServiceServicer_to_server
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+HEALTH: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+
+def _channel_options(limits: Limits) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.max_receive_message_length", limits.max_message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.so_reuseport", 0),  # a second gateway on the port must fail, not share it by chance
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.http2.ping_timeout_ms", 5_000),  # keepalive_timeout_ms alone lets a dead peer linger for a minute
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ("grpc.server.max_pending_requests", 100_000),  # a herd of watchers is not to be cancelled at the door
+        ("grpc.server.max_pending_requests_hard_limit", 200_000),
+    ]
+
+
+@asynccontextmanager
+async def serve(config: Config, limits: Limits | None = None) -> AsyncIterator[int]:
+    """Run a gateway; the value is the port that it listens on. Leaving the context drains it.
+
+    Raises:
+        ConfigurationError: the broker, the blob store or the port cannot be used as configured.
+    """
+    limits = limits or Limits(max_pixels=config.max_pixels)
+    defaults = Defaults(model=config.model)
+    blobs = open_blobs(config.blobs)
+    await blobs.check()
+    broker = await connect(config.broker, BrokerOptions(name=config.installation, max_queue_length=config.max_queue_length))
+    try:
+        async with _serve_with(config, limits, defaults, broker, blobs) as port:
+            yield port
+    finally:
+        await broker.close()
+        log.info("gateway stopped")
+
+
+@asynccontextmanager
+async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker: Broker, blobs: BlobStore) -> AsyncIterator[int]:
+    store = Store(broker.log)
+    workers = Workers()
+    teller = Teller(store, workers)
+    watches = Watches(store, teller, heartbeat_s=config.heartbeat_s)
+    submitter = Submitter(store, broker.tasks, blobs, limits=limits, defaults=defaults)
+    janitor = Janitor(store, submitter, blobs, tombstone_s=config.tombstone_s)
+    health = Health(broker, store, (NAME, BLOB_SERVICE))
+    service = DetectionService(
+        store=store,
+        submitter=submitter,
+        watches=watches,
+        joint_watches=JointWatches(store, watches, limits),
+        teller=teller,
+        workers=workers,
+        janitor=janitor,
+        limits=limits,
+        defaults=defaults,
+        tombstone_s=config.tombstone_s,
+    )
+    server = grpc.aio.server(
+        interceptors=[Doorkeeper((f"/{NAME}/", f"/{BLOB_SERVICE}/"), health.closed)], options=_channel_options(limits)
+    )
+    add_DetectionServiceServicer_to_server(service, server)
+    _pass_bytes_through(service, server)
+    add_BlobServiceServicer_to_server(BlobService(Downloads(store, blobs)), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
+    add_reflection((NAME, BLOB_SERVICE, HEALTH), server)
+    port = _listen(server, config.listen)
+    await health.start()
+    await server.start()
+    address = f"{config.listen.rpartition(':')[0]}:{port}"
+    log.info("gateway listens on %s, broker %s", address, _without_password(config.broker))
+
+    async def tick() -> None:
+        while True:
+            await health.check()
+            workers.forget_lost()
+            store.wake_queued()
+            if store.caught_up:
+                await janitor.sweep()
+            await asyncio.sleep(TICK_S)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(store.journal.follow()),
+            group.create_task(hear(broker.signals, store, workers)),
+            group.create_task(janitor.bury(broker.tasks)),
+            group.create_task(tick()),
+        ]
+        try:
+            yield port
+        finally:
+            # Watches would hold the server for its whole grace, and calls under way still need the log: so they are ended
+            # first, and the log is followed until the last call has its answer.
+            await health.stop()
+            watches.close("this gateway is stopping")
+            await server.stop(config.drain_s)
+            for task in tasks:
+                task.cancel()
+
+
+def _without_password(url: str) -> str:
+    user_and_password, at, _ = urlsplit(url).netloc.rpartition("@")
+    return url.replace(user_and_password + at, "", 1) if at else url
+
+
+def _listen(server: grpc.aio.Server, address: str) -> int:
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ConfigurationError(f"cannot listen on {address}: is another gateway running there?") from error
+
+
+def _pass_bytes_through(service: DetectionService, server: grpc.aio.Server) -> None:
+    """Serve the watches in place of the generated code: their events come serialized already."""
+    watch = grpc.unary_stream_rpc_method_handler(
+        service.Watch, request_deserializer=WatchRequest.FromString, response_serializer=_serialize
+    )
+    watch_many = grpc.unary_stream_rpc_method_handler(
+        service.WatchMany, request_deserializer=WatchManyRequest.FromString, response_serializer=_serialize
+    )
+    server.add_registered_method_handlers(NAME, {"Watch": watch, "WatchMany": watch_many})
+
+
+def _serialize(message: WatchResponse | bytes) -> bytes:
+    return message if isinstance(message, bytes) else message.SerializeToString()

@@ -1,0 +1,196 @@
+"""DetectionService: messages to values, one use case each, and values to messages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from dispatch.codec import duration, nanoseconds, timestamp
+from dispatch.events import Cancelled
+from dispatch.journal import new_event_id
+from dispatch.lifecycle import Job, State
+from gateway.errors import InvalidRequest, JobFinished, JobNotFinished, JobNotFound, Violation
+from gateway.image import submit_image
+from gateway.janitor import Janitor
+from gateway.limits import MEDIA_TYPES, VIDEO_MEDIA_TYPES, Defaults, Limits
+from gateway.listing import page
+from gateway.messages import Teller
+from gateway.order import out_of_range
+from gateway.store import Store
+from gateway.submit import Submitter
+from gateway.watch import Watches
+from gateway.watch_many import JointWatches
+from gateway.workers import Workers
+from myeye.v1 import capabilities_pb2, detection_service_pb2
+from myeye.v1 import detection_service_pb2 as pb
+from myeye.v1.detection_service_pb2_grpc import DetectionServiceServicer
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+NAME: str = detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"].full_name
+VERSION = "0.1.0"
+
+
+class DetectionService(DetectionServiceServicer):
+    """The public face."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        submitter: Submitter,
+        watches: Watches,
+        joint_watches: JointWatches,
+        teller: Teller,
+        workers: Workers,
+        janitor: Janitor,
+        limits: Limits,
+        defaults: Defaults,
+        tombstone_s: float,
+    ) -> None:
+        self._store = store
+        self._submitter = submitter
+        self._watches = watches
+        self._joint_watches = joint_watches
+        self._teller = teller
+        self._workers = workers
+        self._janitor = janitor
+        self._limits = limits
+        self._defaults = defaults
+        self._tombstone_s = tombstone_s
+
+    async def Submit(self, request: pb.SubmitRequest, context: Context) -> pb.SubmitResponse:
+        job, replayed = await self._submitter.submit(principal_of(context), request)
+        return pb.SubmitResponse(job=self._teller.job(job), replayed=replayed)
+
+    async def SubmitImage(self, request: pb.SubmitImageRequest, context: Context) -> pb.SubmitImageResponse:
+        job, replayed = await submit_image(self._submitter, principal_of(context), request)
+        return pb.SubmitImageResponse(job=self._teller.job(job), replayed=replayed)
+
+    async def Watch(  # type: ignore[override]  # serialized events are passed through, see gateway.server
+        self, request: pb.WatchRequest, context: Context
+    ) -> AsyncIterator[pb.WatchResponse | bytes]:
+        after = request.after_sequence if request.HasField("after_sequence") else None
+        async for message in self._watches.watch(principal_of(context), request.job_id, after):
+            yield message
+
+    async def WatchMany(  # type: ignore[override]  # as Watch
+        self, request: pb.WatchManyRequest, context: Context
+    ) -> AsyncIterator[bytes]:
+        async with aclosing(self._joint_watches.watch(principal_of(context), request)) as messages:
+            async for message in messages:
+                yield message
+
+    async def Wait(self, request: pb.WaitRequest, context: Context) -> pb.WaitResponse:
+        timeout_ns = self._limits.max_wait_ns
+        if request.HasField("timeout"):
+            if violations := tuple(out_of_range("timeout", request.timeout, self._limits.max_wait_ns)):
+                raise InvalidRequest(*violations)
+            timeout_ns = nanoseconds(request.timeout)
+        job = await self._watches.wait(principal_of(context), request.job_id, timeout_ns / 1e9)
+        return pb.WaitResponse(job=self._teller.job(job))
+
+    async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
+        return pb.GetResponse(job=self._teller.job(await self._store.get(principal_of(context), request.job_id)))
+
+    async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
+        jobs, token = page(self._store, principal_of(context), request, self._limits, self._defaults)
+        return pb.ListResponse(jobs=[self._teller.job(job, items=False) for job in jobs], next_page_token=token)
+
+    async def Cancel(self, request: pb.CancelRequest, context: Context) -> pb.CancelResponse:
+        if len(request.reason) > self._limits.max_reason_length:
+            limit = f"must have at most {self._limits.max_reason_length} characters, not {len(request.reason)}"
+            raise InvalidRequest(Violation("reason", limit))
+        job = await self._store.get(principal_of(context), request.job_id)
+        if not job.state.terminal:
+            event = Cancelled(id=new_event_id(), job_id=job.id, time_ns=time.time_ns(), reason=request.reason)
+            job = _still_there((await self._store.journal.commit(event)).after, job.id)
+        if job.state is not State.CANCELLED:
+            raise JobFinished(job.state)
+        return pb.CancelResponse(job=self._teller.job(job))
+
+    async def Retry(self, request: pb.RetryRequest, context: Context) -> pb.RetryResponse:
+        if len(request.request_id) > self._limits.max_request_id_length:
+            limit = f"must have at most {self._limits.max_request_id_length} characters, not {len(request.request_id)}"
+            raise InvalidRequest(Violation("request_id", limit))
+        job, replayed = await self._submitter.retry(principal_of(context), request.job_id, request.request_id)
+        return pb.RetryResponse(job=self._teller.job(job), replayed=replayed)
+
+    async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
+        job = await self._store.get(principal_of(context), request.job_id)
+        if not job.state.terminal:
+            raise JobNotFinished(job.state)
+        await self._janitor.purge(job)
+        return pb.DeleteResponse()
+
+    async def GetCapabilities(self, request: pb.GetCapabilitiesRequest, context: Context) -> pb.GetCapabilitiesResponse:
+        names = sorted({self._defaults.model, *self._store.models})
+        return pb.GetCapabilitiesResponse(
+            models=[self._model(name) for name in names],
+            limits=_limits(self._limits),
+            defaults=capabilities_pb2.Defaults(
+                max_attempts=self._defaults.max_attempts,
+                execution_timeout=duration(self._defaults.execution_timeout_ns),
+                ttl=duration(self._defaults.ttl_ns),
+                max_fps=self._defaults.max_fps,
+                video_execution_timeout=duration(self._defaults.video_execution_timeout_ns),
+            ),
+            media_types=MEDIA_TYPES,
+            video_media_types=VIDEO_MEDIA_TYPES,
+            version=VERSION,
+            server_time=timestamp(time.time_ns()),
+            tombstone_retention=duration(int(self._tombstone_s * 1e9)),
+        )
+
+    def _model(self, name: str) -> capabilities_pb2.ModelCapabilities:
+        present = self._workers.of(name)
+        message = capabilities_pb2.ModelCapabilities(
+            name=name,
+            live_workers=len(present),
+            detectors=sum(presence.detectors for presence in present),
+            is_default=name == self._defaults.model,
+        )
+        if offer := self._store.models.get(name):
+            message.categories.extend(offer.categories)
+            message.default_score_threshold = offer.default_score_threshold
+            message.sha256 = offer.sha256
+        return message
+
+
+def principal_of(context: Context) -> str:  # noqa: ARG001 - who calls will be read from it
+    """Tell who calls: nobody in particular while there is no authentication."""
+    return ""
+
+
+def _still_there(job: Job | None, job_id: str) -> Job:
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
+
+
+def _limits(limits: Limits) -> capabilities_pb2.Limits:
+    return capabilities_pb2.Limits(
+        max_message_bytes=limits.max_message_bytes,
+        max_items_per_job=limits.max_items_per_job,
+        max_pixels=limits.max_pixels,
+        max_labels=limits.max_labels,
+        max_label_key_length=limits.max_label_key_length,
+        max_label_value_length=limits.max_label_value_length,
+        max_name_length=limits.max_name_length,
+        max_request_id_length=limits.max_request_id_length,
+        max_results=limits.max_results,
+        max_categories=limits.max_categories,
+        max_attempts=limits.max_attempts,
+        max_start_deadline=duration(limits.max_start_deadline_ns),
+        max_execution_timeout=duration(limits.max_execution_timeout_ns),
+        max_ttl=duration(limits.max_ttl_ns),
+        max_wait=duration(limits.max_wait_ns),
+        max_page_size=limits.max_page_size,
+        max_watch_targets=limits.max_watch_targets,
+        max_video_frames=limits.max_video_frames,
+        max_fps=limits.max_fps,
+    )

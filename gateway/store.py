@@ -1,0 +1,202 @@
+"""What this gateway knows: the fold, who waits for news of which job, and what was removed."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from dispatch.errors import BrokerUnavailable
+from dispatch.events import ModelOffered, Purged
+from dispatch.fold import Change, Fold
+from dispatch.journal import Journal
+from dispatch.lifecycle import Job, State
+from dispatch.ports import EventLog
+from dispatch.v1.signal_pb2 import RunProgress
+from gateway.backlog import Backlog
+from gateway.errors import JobNotFound, JobPurged, JobsNotFound, Unavailable
+from gateway.followers import Followers
+from gateway.ids import is_job_id
+
+Key = tuple[int, str]
+"""A job's place in listings: when it was accepted (nanoseconds since 1970), and its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """What a run is doing: an ItemProgress.Stage, and of a video how many frames it has looked at, of how many."""
+
+    attempt: int
+    stage: int
+    frames_done: int
+    frames_total: int
+
+
+class Store:
+    """The jobs of all principals, as the log tells them.
+
+    Every look-up names the principal: another's job is not found, like one that does not exist.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self.journal = Journal(log, on_change=self._on_change, on_reset=self._reset)
+        self.observers: list[Callable[[Change], None]] = []
+        self.doings: dict[str, dict[int, Doing]] = {}
+        """Of running jobs: what each item's run is doing, when a worker told."""
+        self.followers = Followers()
+        self._news: dict[str, asyncio.Future[None]] = {}
+        self._reset()
+
+    def _reset(self) -> None:
+        self.caught_up = False
+        self.backlog = Backlog()
+        self._keys: defaultdict[str, list[Key]] = defaultdict(list)
+        self._tombstones: dict[str, tuple[str, int]] = {}
+        self.doings.clear()
+        self.wake_all()
+
+    @property
+    def fold(self) -> Fold:
+        return self.journal.fold
+
+    @property
+    def models(self) -> dict[str, ModelOffered]:
+        return self.fold.models
+
+    # -- reading
+
+    def find(self, principal: str, job_id: str) -> Job:
+        """Give a job as this gateway knows it now.
+
+        Raises:
+            JobPurged: it was removed.
+            JobNotFound: this gateway does not know it (yet), or it is another principal's.
+        """
+        job = self.fold.jobs.get(job_id)
+        if job is not None and job.visible and job.spec.principal == principal:
+            return job
+        owner, _ = self._tombstones.get(job_id, (None, 0))
+        if owner == principal:
+            raise JobPurged(job_id)
+        raise JobNotFound(job_id)
+
+    async def get(self, principal: str, job_id: str) -> Job:
+        """Give a job as of now: one that this gateway does not know yet is looked for up to the end of the log.
+
+        Raises:
+            JobPurged, JobNotFound: as `find`; JobNotFound is then certain.
+            Unavailable: the end of the log cannot be told now.
+        """
+        try:
+            return self.find(principal, job_id)
+        except JobNotFound:
+            if not is_job_id(job_id):
+                raise
+        try:
+            await self.journal.barrier()
+        except BrokerUnavailable as error:
+            raise Unavailable("BROKER_UNAVAILABLE", "this gateway does not know the job and cannot read on now") from error
+        return self.find(principal, job_id)
+
+    def find_all(self, principal: str, job_ids: Iterable[str]) -> list[Job]:
+        """Give several jobs as this gateway knows them now.
+
+        Raises:
+            JobsNotFound: with all that are not there.
+        """
+        found: list[Job] = []
+        unknown: list[str] = []
+        purged: list[str] = []
+        for job_id in job_ids:
+            try:
+                found.append(self.find(principal, job_id))
+            except JobNotFound:
+                unknown.append(job_id)
+            except JobPurged:
+                purged.append(job_id)
+        if unknown or purged:
+            raise JobsNotFound(unknown, purged)
+        return found
+
+    def newest_first(self, principal: str, before: Key | None) -> Iterator[Job]:
+        """Yield a principal's visible jobs, from the newest or from before a place."""
+        keys = self._keys.get(principal, [])
+        end = len(keys) if before is None else bisect_left(keys, before)
+        for _, job_id in reversed(keys[:end]):
+            job = self.fold.jobs[job_id]
+            if job.visible:
+                yield job
+
+    # -- waiting for news
+
+    def news(self, job_id: str) -> asyncio.Future[None]:
+        """Give the future that is done at the job's next change. It is shared by all who wait: do not cancel it."""
+        future = self._news.get(job_id)
+        if future is None:
+            future = self._news[job_id] = asyncio.get_running_loop().create_future()
+        return future
+
+    def wake(self, job_id: str) -> None:
+        """Tell those who wait for a job to look again."""
+        if future := self._news.pop(job_id, None):
+            future.set_result(None)
+        self.followers.changed(job_id)
+
+    def wake_all(self) -> None:
+        """Tell everybody who waits to look again."""
+        for job_id in list(self._news):
+            self.wake(job_id)
+        self.followers.wake_all()
+
+    def wake_queued(self) -> None:
+        """Tell those who wait for a queued job, whose place in the queue may have changed."""
+        for job_id in {*self._news, *self.followers.by_job}:
+            job = self.fold.jobs.get(job_id)
+            if job is not None and job.state is State.QUEUED:
+                self.wake(job_id)
+
+    def tell_progress(self, progress: RunProgress) -> None:
+        """Note what a run is doing, if it is the item's."""
+        job_id, item = progress.job_id, progress.item
+        job = self.fold.jobs.get(job_id)
+        if job is None or not 0 <= item < len(job.items):
+            return
+        current = job.items[item]
+        if current.state is State.RUNNING and current.run_id == progress.run_id:
+            doing = Doing(current.attempt, progress.stage, progress.frames_done, progress.frames_total)
+            self.doings.setdefault(job_id, {})[item] = doing
+            self.wake(job_id)
+
+    # -- following the log
+
+    def _on_change(self, change: Change) -> None:
+        if not change.applied:
+            return
+        before, after = change.before, change.after
+        if before is None and after is not None:
+            insort(self._keys[after.spec.principal], (after.accepted_ns, after.id))
+        elif before is not None and after is None:
+            self._remove(before, change)
+        if after is None or after.state.terminal:
+            self.doings.pop(change.event.job_id, None)
+        if after is not None and after.visible and not (before is not None and before.visible):
+            self.followers.arrived(after.spec.principal, after.id)
+        self.backlog.on_change(change)
+        for observe in self.observers:
+            observe(change)
+        self.wake(change.event.job_id)
+
+    def _remove(self, job: Job, change: Change) -> None:
+        keys = self._keys[job.spec.principal]
+        del keys[bisect_left(keys, (job.accepted_ns, job.id))]
+        if isinstance(change.event, Purged):
+            self._tombstones[job.id] = (job.spec.principal, change.event.time_ns)
+
+    def drop_tombstones(self, purged_before_ns: int) -> None:
+        """Forget removed jobs, the oldest first."""
+        for job_id, (_, purged_ns) in list(self._tombstones.items()):
+            if purged_ns >= purged_before_ns:
+                break
+            del self._tombstones[job_id]

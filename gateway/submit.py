@@ -1,0 +1,233 @@
+"""Submit and Retry: a request becomes a job that survives whatever comes.
+
+The order of the steps is the promise: pictures, then the Accepted event, then the tasks, then the Enqueued event, then the
+answer. A gateway that dies between Accepted and Enqueued leaves a job that any gateway finishes publishing (see
+`gateway.janitor`); one that dies before leaves nothing that a client could ever see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Collection, Mapping
+
+from dispatch.codec import spec_of, timestamp
+from dispatch.errors import BlobNotFound, BlobUnavailable, QueueFull
+from dispatch.events import Accepted, Enqueued, Refused
+from dispatch.journal import Journal, new_event_id
+from dispatch.lifecycle import Job, State
+from dispatch.ports import BlobStore, Kind, Lane, Queue, TaskQueue
+from dispatch.v1.event_pb2 import JobSpec
+from dispatch.v1.task_pb2 import Task
+from gateway.errors import InputMissing, JobNotFinished, JobSucceeded, QueueIsFull, RequestIdReused, Unavailable
+from gateway.ids import job_id
+from gateway.limits import Defaults, Limits
+from gateway.order import Order, Picture, annotated_blob, read_order, stored_inputs
+from gateway.store import Store
+from myeye.v1.detection_service_pb2 import SubmitRequest
+
+log = logging.getLogger(__name__)
+
+SETTLE_S = 10.0
+
+
+class Submitter:
+    """Makes jobs. `under_way` holds the ids of those that are being made here."""
+
+    def __init__(self, store: Store, tasks: TaskQueue, blobs: BlobStore, *, limits: Limits, defaults: Defaults) -> None:
+        self.under_way: set[str] = set()
+        self._store = store
+        self._journal: Journal = store.journal
+        self._tasks = tasks
+        self._blobs = blobs
+        self._limits = limits
+        self._defaults = defaults
+
+    async def submit(self, principal: str, request: SubmitRequest) -> tuple[Job, bool]:
+        """Make the job that is asked for, or find the one that an earlier call made: then the second value is true.
+
+        Raises:
+            InvalidRequest, ModelNotFound: nothing was done.
+            RequestIdReused: its request_id made another job.
+            QueueIsFull: nothing was kept.
+            BrokerUnavailable, BlobUnavailable, Unavailable: the job may or may not come to be; safe to repeat with a request_id.
+        """
+        order = read_order(
+            request, principal=principal, limits=self._limits, defaults=self._defaults, categories=self._categories()
+        )
+        return await self._make(order)
+
+    async def retry(self, principal: str, old_id: str, request_id: str) -> tuple[Job, bool]:
+        """Make a job of what did not succeed in another.
+
+        Raises:
+            JobNotFound, JobPurged, JobNotFinished, JobSucceeded, InputMissing: there is nothing that could be done again.
+            Otherwise as `submit`.
+        """
+        old = await self._store.get(principal, old_id)
+        if not old.state.terminal:
+            raise JobNotFinished(old.state)
+        if old.state is State.SUCCEEDED:
+            raise JobSucceeded
+        return await self._make(_order_again(old, principal, request_id))
+
+    def _categories(self) -> Mapping[str, Collection[str]]:
+        known: dict[str, Collection[str]] = {self._defaults.model: ()}
+        return known | {name: offer.categories for name, offer in self._store.models.items()}
+
+    async def _make(self, order: Order) -> tuple[Job, bool]:
+        known = self._store.fold.jobs.get(order.job_id)
+        if known is not None:
+            return await self._replay(known, order)
+        folder = f"jobs/{order.job_id}/{secrets.token_hex(6)}/"
+        await self._store_pictures(order, folder)
+        self.under_way.add(order.job_id)
+        try:
+            change = await self._journal.commit(_accepted(order, folder))
+            if change.after is None:
+                raise Unavailable("BROKER_UNAVAILABLE", "the job was refused while it was being accepted")
+            if change.applied:
+                return await self.enqueue(change.after), False
+        except QueueIsFull:
+            await self._discard(folder)
+            raise
+        finally:
+            self.under_way.discard(order.job_id)
+        await self._discard(folder)  # another call with this request_id came first, with its own copies
+        return await self._replay(change.after, order)
+
+    async def _replay(self, job: Job, order: Order) -> tuple[Job, bool]:
+        """Answer with the job that an earlier call made, once that call can no longer be refused."""
+        if job.digest != order.digest:
+            raise RequestIdReused(order.request_id, job.id)
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                while not job.visible:
+                    await asyncio.shield(self._store.news(job.id))
+                    now = self._store.fold.jobs.get(job.id)
+                    if now is None:
+                        raise Unavailable("BROKER_UNAVAILABLE", "the earlier call with this request_id was refused")
+                    job = now
+        except TimeoutError as error:
+            raise Unavailable("BROKER_UNAVAILABLE", "the earlier call with this request_id is still under way") from error
+        return job, True
+
+    async def _store_pictures(self, order: Order, folder: str) -> None:
+        stored = zip(order.pictures, stored_inputs(order.pictures, folder), strict=True)
+        outcomes = await asyncio.gather(
+            *(self._store_picture(picture, target.blob) for picture, target in stored), return_exceptions=True
+        )
+        failure = next((outcome for outcome in outcomes if outcome is not None), None)
+        if failure is not None:
+            await self._discard(folder)
+            raise failure
+
+    async def _store_picture(self, picture: Picture, blob: str) -> None:
+        if not picture.blob:
+            await self._blobs.put(blob, picture.content)
+            return
+        try:
+            await self._blobs.copy(picture.blob, blob)
+        except BlobNotFound as error:
+            raise InputMissing(picture.name) from error
+
+    async def _discard(self, folder: str) -> None:
+        """Leave no pictures behind of a job that is not."""
+        try:
+            await self._blobs.delete_prefix(folder)
+        except BlobUnavailable as error:
+            log.warning("pictures below %s are left behind: %s", folder, error)
+
+    async def enqueue(self, job: Job) -> Job:
+        """Publish an accepted job's tasks and say so in the log; give the job as it is then.
+
+        Raises:
+            QueueIsFull: the job is no more.
+            BrokerUnavailable, Unavailable: some tasks may be published; the job is still to be enqueued.
+        """
+        published = await asyncio.gather(
+            *(self._tasks.publish(_queue(job, task), task.SerializeToString()) for task in tasks_of(job)), return_exceptions=True
+        )
+        failures = [outcome for outcome in published if isinstance(outcome, BaseException)]
+        if any(isinstance(failure, QueueFull) for failure in failures):
+            refused = Refused(id=new_event_id(), job_id=job.id, time_ns=time.time_ns(), reason="QUEUE_FULL")
+            if (await self._journal.commit(refused)).applied:
+                raise QueueIsFull(job.spec.model, Lane(job.spec.priority).name)
+        elif failures:
+            raise failures[0]
+        change = await self._journal.commit(Enqueued(id=new_event_id(), job_id=job.id, time_ns=time.time_ns()))
+        if change.after is None:
+            raise Unavailable("BROKER_UNAVAILABLE", "the job was removed while it was being enqueued")
+        return change.after
+
+
+def _queue(job: Job, task: Task) -> Queue:
+    kind = Kind.VIDEO if task.HasField("video") else Kind.PICTURE
+    return Queue(job.spec.model, Lane(job.spec.priority), kind)
+
+
+def tasks_of(job: Job) -> list[Task]:
+    """Make the tasks of a job's first attempts, each with an identifier of its own."""
+    spec = JobSpec.FromString(job.spec.body)
+    deadline_ns = None if job.spec.start_deadline_ns is None else job.accepted_ns + job.spec.start_deadline_ns
+    return [
+        Task(
+            id=secrets.token_hex(8),
+            job_id=job.id,
+            item=index,
+            attempt=1,
+            input_blob=source.blob,
+            annotated_blob=annotated_blob(source.blob) if spec.annotate else "",
+            model=spec.model,
+            options=spec.options,
+            create_time=timestamp(job.accepted_ns),
+            start_deadline_time=None if deadline_ns is None else timestamp(deadline_ns),
+            execution_timeout=spec.video_execution_timeout if source.HasField("video") else spec.execution_timeout,
+            traceparent=spec.traceparent,
+            accepted_id=job.accepted_id,
+            max_attempts=spec.max_attempts,
+            video=source.video if source.HasField("video") else None,
+        )
+        for index, source in enumerate(spec.inputs)
+    ]
+
+
+def _accepted(order: Order, folder: str) -> Accepted:
+    spec = JobSpec()
+    spec.CopyFrom(order.spec)
+    spec.inputs.extend(stored_inputs(order.pictures, folder))
+    return Accepted(
+        id=new_event_id(),
+        job_id=order.job_id,
+        time_ns=time.time_ns(),
+        spec=spec_of(spec.SerializeToString(deterministic=True)),
+        digest=order.digest,
+    )
+
+
+def _order_again(old: Job, principal: str, request_id: str) -> Order:
+    """Ask again for what did not succeed, as it was asked for."""
+    spec = JobSpec.FromString(old.spec.body)
+    pictures = tuple(
+        Picture(
+            source.name,
+            source.size_bytes,
+            source.sha256,
+            blob=source.blob,
+            video=source.video if source.HasField("video") else None,
+        )
+        for source, item in zip(spec.inputs, old.items, strict=True)
+        if item.state is not State.SUCCEEDED
+    )
+    del spec.inputs[:]
+    spec.retry_of = old.id
+    return Order(
+        job_id=job_id(principal, "Retry", request_id),
+        request_id=request_id,
+        digest=hashlib.sha256(f"retry of {old.id}".encode()).digest(),
+        pictures=pictures,
+        spec=spec,
+    )

@@ -1,0 +1,114 @@
+"""A private RabbitMQ node on this machine, with its data, its ports and its port mapper to itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness.mesh import free_port
+from harness.process import Process
+
+INSTALLED = Path("/usr/lib/rabbitmq/lib")
+START_LIMIT_S = 90.0
+STOP_LIMIT_S = 60.0
+CTL_LIMIT_S = 60.0
+
+
+class RabbitNode:
+    """A node that runs from entry to exit, and can be stopped, killed and started again on the same data and port meanwhile.
+
+    `server` is the unpacked RabbitMQ to run; without it, the newest one that Debian's package installed.
+    """
+
+    def __init__(self, folder: Path, *, server: Path | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._sbin = (server or max(INSTALLED.glob("rabbitmq_server-*"))) / "sbin"
+        self.folder = folder
+        self._port = free_port()
+        self._environment = self._configure(epmd_port=free_port())
+        mapper = ("epmd", "-d", "-d", "-address", "127.0.0.1", "-port", self._environment["ERL_EPMD_PORT"])
+        self._epmd = Process("epmd", mapper, log=folder / "epmd.log")
+        command = (str(self._sbin / "rabbitmq-server"),)
+        self._server = Process("rabbitmq", command, log=folder / "console.log", environment=self._environment)
+
+    def _configure(self, *, epmd_port: int) -> dict[str, str]:
+        """Write the node's files and give its environment."""
+        cookie, config, plugins = self.folder / ".erlang.cookie", self.folder / "rabbitmq.conf", self.folder / "plugins"
+        if not cookie.exists():
+            cookie.write_text(os.urandom(16).hex())
+            cookie.chmod(0o400)
+        config.write_text(f"listeners.tcp.1 = 127.0.0.1:{self._port}\nlog.console = false\nlog.file.level = info\n")
+        plugins.write_text("[].\n")
+        return {
+            "HOME": str(self.folder),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(epmd_port),
+            "RABBITMQ_NODENAME": f"rabbit-{self._port}@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "logs"),
+            "RABBITMQ_CONFIG_FILE": str(config),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
+            "RUNNING_UNDER_SYSTEMD": "true",  # makes the script become the server, so that signals reach it
+        }
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self._port}/%2F"
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    def start(self) -> None:
+        """Return when it listens."""
+        if not self._epmd.running:
+            self._epmd.start()
+            self._epmd.wait_for("entering the main select", START_LIMIT_S)
+        self._server.start()
+        self._server.wait_for(r"completed with \d+ plugins", START_LIMIT_S)
+
+    def stop(self) -> None:
+        """Shut it down in order."""
+        self._server.stop(STOP_LIMIT_S)
+
+    def kill(self) -> None:
+        """End it with no chance to clean up.
+
+        A queue that was declared in the second before may come back empty and without a leader: see `noted`.
+        """
+        self._server.kill()
+
+    def noted(self, name: str) -> bool:
+        """Say whether a quorum queue's name is in the node's directory on disk, or, for streams, that of their coordinator."""
+        return any(name.encode() in path.read_bytes() for path in self.folder.glob("data/*/*/*/names.dets"))
+
+    def ctl(self, *arguments: str) -> str:
+        """Run rabbitmqctl on the node and give what it printed.
+
+        Raises:
+            CalledProcessError: it failed.
+        """
+        command = (str(self._sbin / "rabbitmqctl"), "--quiet", *arguments)
+        environment = {**os.environ, **self._environment}
+        return subprocess.run(command, env=environment, check=True, timeout=CTL_LIMIT_S, stdout=subprocess.PIPE, text=True).stdout
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        for process in (self._server, self._epmd):
+            if process.running:
+                process.kill()

@@ -1,0 +1,40 @@
+"""Many pictures to as few jobs as the limits allow."""
+
+import pytest
+
+from myeye import InvalidRequest
+from myeye.batches import split
+from myeye.v1.capabilities_pb2 import Limits
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    paths = [tmp_path / f"{number}.jpg" for number in range(5)]
+    for path in paths:
+        path.write_bytes(bytes(10_000))
+    return paths
+
+
+def sizes(pictures, **limits):
+    return [len(group) for group in split(pictures, Limits(**limits))]
+
+
+def test_what_fits_is_one_job(pictures):
+    assert list(split(pictures, Limits(max_items_per_job=5))) == [pictures]
+
+
+def test_the_number_of_items_is_obeyed(pictures):
+    assert sizes(pictures, max_items_per_job=2) == [2, 2, 1]
+
+
+def test_the_size_of_a_message_is_obeyed(pictures):
+    assert sizes(pictures, max_items_per_job=5, max_message_bytes=16_384 + 25_000) == [2, 2, 1]
+
+
+def test_a_picture_that_is_too_large_alone_is_named(pictures):
+    with pytest.raises(InvalidRequest, match=r"0\.jpg has 10,000 bytes"):
+        sizes(pictures, max_message_bytes=16_384 + 9_000)
+
+
+def test_a_service_without_limits_takes_what_the_channel_takes(pictures):
+    assert sizes(pictures) == [5]

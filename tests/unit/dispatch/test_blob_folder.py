@@ -1,0 +1,68 @@
+"""What a folder of blobs leaves on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dispatch.blob_folder import FolderBlobs
+from dispatch.errors import BlobNotFound, BlobUnavailable
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def folders(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()]
+
+
+def put_a_folder_in_its_place(folder: Path) -> None:
+    (file,) = (path for path in folder.rglob("*") if path.is_file())
+    file.unlink()
+    file.mkdir()
+
+
+async def test_a_blob_is_a_file_of_its_name_and_nothing_temporary_is_left(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    for _ in range(2):
+        await blobs.put("jobs/a/0/input", b"picture")
+        await blobs.copy("jobs/a/0/input", "jobs/b/0/input")
+        await blobs.copy("jobs/a/0/input", "jobs/b/0/input")  # to the link that is there already
+    assert files(tmp_path) == ["jobs~a~0~input", "jobs~b~0~input"]
+
+
+async def test_all_blobs_of_a_job_lie_in_one_folder(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    for name in ("jobs/a/0/input", "jobs/a/0/annotated", "jobs/a/1/deeper/input"):
+        await blobs.put(name, b"picture")
+    assert len(folders(tmp_path)) == 1
+
+
+async def test_a_short_prefix_reaches_into_every_folder(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    for job in range(20):
+        await blobs.put(f"jobs/{job}/input", b"picture")
+    await blobs.put("other/1/input", b"picture")
+    await blobs.delete_prefix("jobs/")
+    assert files(tmp_path) == ["other~1~input"]
+
+
+async def test_what_fails_leaves_nothing_temporary(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    await blobs.put("jobs/a/0/input", b"picture")
+    put_a_folder_in_its_place(tmp_path)
+    with pytest.raises(BlobUnavailable):
+        await blobs.put("jobs/a/0/input", b"picture")
+    with pytest.raises(BlobNotFound):
+        await blobs.copy("jobs/none", "jobs/a/0/copy")
+    assert files(tmp_path) == []
+
+
+async def test_another_store_on_the_folder_may_delete_meanwhile(tmp_path: Path) -> None:
+    ours, theirs = FolderBlobs(tmp_path), FolderBlobs(tmp_path)
+    await ours.put("jobs/a/0/input", b"picture")
+    await theirs.delete_prefix("jobs/a/")
+    await ours.put("jobs/a/0/input", b"again")
+    assert await theirs.get("jobs/a/0/input") == b"again"

@@ -1,0 +1,49 @@
+"""The gateway's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dispatch.errors import ConfigurationError
+from gateway.config import read_config
+
+FOLDER = Path("/data")
+
+
+def test_a_flag_beats_the_environment_and_the_environment_the_default():
+    assert read_config([], {}, FOLDER).listen == "127.0.0.1:50051"
+    assert read_config([], {"MYEYE_LISTEN": "127.0.0.1:1"}, FOLDER).listen == "127.0.0.1:1"
+    assert read_config(["--listen", "127.0.0.1:2"], {"MYEYE_LISTEN": "127.0.0.1:1"}, FOLDER).listen == "127.0.0.1:2"
+
+
+def test_by_default_everything_is_below_one_folder():
+    config = read_config([], {}, FOLDER)
+    assert config.broker == "embedded:///data/broker"
+    assert config.blobs == "file:///data/blobs"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "[::1]:1", "localhost:1", "127.9.9.9:1"])
+def test_loopback_needs_no_permission(address: str):
+    assert read_config(["--listen", address], {}, FOLDER).listen == address
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "gateway.example:1"])
+def test_beyond_loopback_it_refuses_to_listen_unless_told_so(address: str):
+    with pytest.raises(ConfigurationError, match="no authentication"):
+        read_config(["--listen", address], {}, FOLDER)
+    assert read_config(["--listen", address, "--insecure"], {}, FOLDER).listen == address
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", ":1", "127.0.0.1:http", ""])
+def test_a_malformed_address_is_named(address: str):
+    with pytest.raises(ConfigurationError, match="HOST:PORT"):
+        read_config(["--listen", address], {}, FOLDER)
+
+
+def test_a_number_that_is_none_is_a_usage_error(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        read_config([], {"MYEYE_HEARTBEAT": "soon"}, FOLDER)
+    assert caught.value.code == 2
+    assert "--heartbeat" in capsys.readouterr().err

@@ -1,0 +1,84 @@
+"""The detector process, `python -m worker.child`: started by the pool and by nobody else.
+
+A native crash, a hang or a leak stays in here. Nothing heavy is imported before the limits are set, and what is missing on
+this machine is told to the pool in words that an operator can act on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from worker.line import Line
+from worker.orders import Orders
+from worker.sandbox import confine
+from worker.wire import Ready, Unusable
+
+if TYPE_CHECKING:
+    from worker.duty import Duty
+
+_LIBRARIES = "on Debian and Ubuntu, `scripts/system-packages worker` installs the libraries that it needs"
+_BROKEN_CV2 = (
+    "OpenCV is broken, for one of its two packages was removed or replaced: "
+    "`pip install --force-reinstall --no-deps opencv-contrib-python` repairs it"
+)
+
+
+class _Missing(Exception):
+    """What this machine lacks."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Look at pictures until the pool closes the line. Give 0 then, 1 when that is not possible here."""
+    orders = Orders.parse(arguments)
+    confine(orders.memory_bytes)
+    line = Line(socket.socket(fileno=orders.socket_fd))
+    try:
+        duty = _prepare(line, orders)
+    except _Missing as error:
+        traceback.print_exc()
+        line.send(Unusable(str(error)))
+        return 1
+    try:
+        line.send(Ready())
+        duty.work()
+    finally:
+        duty.close()
+    return 0
+
+
+def _prepare(line: Line, orders: Orders) -> Duty:
+    """Load everything and look at a first picture."""
+    _load_libraries()
+    from worker.detector import Detector
+    from worker.duty import Duty
+
+    duty = Duty(line, Detector(orders.path, orders.model), max_pixels=orders.max_pixels)
+    try:
+        duty.rehearse()
+    except Exception as error:  # MediaPipe raises RuntimeError, OSError, ValueError … for a library or a model it cannot use
+        raise _Missing(f"MediaPipe cannot use model {orders.path}: {error}; {_LIBRARIES}") from error
+    return duty
+
+
+def _load_libraries() -> None:
+    for module, name in (("cv2", "OpenCV"), ("PIL.Image", "Pillow"), ("mediapipe", "MediaPipe")):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise _Missing(f"{name} cannot be loaded: {error}; {_LIBRARIES}") from error
+    import cv2
+    from PIL import Image
+
+    if not hasattr(cv2, "imdecode"):
+        raise _Missing(_BROKEN_CV2)
+    cv2.setNumThreads(1)
+    Image.MAX_IMAGE_PIXELS = None  # the limit of this worker, which `picture` checks, takes its place
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,161 @@
+"""What an operator can set about a worker, from flags and environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from dispatch.errors import ConfigurationError
+from dispatch.options import MAX_PIXELS
+from worker.backoff import Backoff
+
+DEFAULT_MODEL = "efficientdet-lite0"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """A model to offer: a name, and a file where the operator brings one."""
+
+    name: str
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigurationError(f"a model's name is made of letters, digits, '.', '_' and '-', not {self.name!r}")
+
+    @classmethod
+    def parse(cls, text: str) -> ModelChoice:
+        """Read "NAME" or "NAME=PATH"."""
+        name, given, path = text.partition("=")
+        if given and not path:
+            raise ConfigurationError(f"a model's file is missing after '=' in {text!r}")
+        return cls(name, Path(path).expanduser() if path else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A worker's settings, checked. Lengths of time are in seconds.
+
+    Raises:
+        ConfigurationError: a value is out of range; the message names it.
+    """
+
+    broker: str
+    blobs: str
+    models_folder: Path
+    name: str
+    models: tuple[ModelChoice, ...] = (ModelChoice(DEFAULT_MODEL),)
+    detectors: int = 1
+    """Detector processes of each model."""
+    drain_s: float = 30.0
+    """How long running items may go on after the signal to stop."""
+    max_pixels: int = MAX_PIXELS
+    """Pictures with more are refused before they are decoded."""
+    log_format: str = "text"
+    installation: str = "myeye"
+    """Prefix of the names on the broker; the gateways' must be the same."""
+    max_queue_length: int = 100_000
+    """Tasks of one model and lane that may wait; the gateways' must be the same."""
+    lookback_s: float = 3600.0
+    """How much of the event log is read at the start."""
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ConfigurationError(f"--name is made of up to 100 letters, digits, '.', '_' and '-', not {self.name!r}")
+        if not self.models:
+            raise ConfigurationError("--model: a worker offers at least one")
+        names = [model.name for model in self.models]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"--model: each name once, not {', '.join(names)}")
+        if not 1 <= self.detectors <= 256:
+            raise ConfigurationError(f"--detectors is from 1 to 256, not {self.detectors}")
+        if not 0 <= self.drain_s <= 3600:
+            raise ConfigurationError(f"--drain is from 0 to 3600 seconds, not {self.drain_s:g}")
+        if self.max_pixels < 1:
+            raise ConfigurationError(f"--max-pixels is positive, not {self.max_pixels}")
+        if self.log_format not in ("text", "json"):
+            raise ConfigurationError(f"--log-format is text or json, not {self.log_format!r}")
+        if not _NAME.fullmatch(self.installation):
+            raise ConfigurationError(f"--installation is spelled as --name is, not {self.installation!r}")
+        if self.max_queue_length < 1:
+            raise ConfigurationError(f"--max-queue-length is positive, not {self.max_queue_length}")
+        if self.lookback_s <= 0:
+            raise ConfigurationError(f"--lookback is positive, not {self.lookback_s:g}")
+
+
+def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> Config:
+    """Read flags, and the environment (MYEYE_…) where a flag is not given; `folder` is where data is by default.
+
+    Raises:
+        ConfigurationError: something is not understood or out of range.
+    """
+    given = _parser(environment, folder).parse_args(arguments)
+    return Config(
+        broker=given.broker,
+        blobs=given.blobs,
+        models_folder=given.models.expanduser(),
+        name=given.name,
+        models=tuple(map(ModelChoice.parse, given.model or _listed(environment.get("MYEYE_MODEL") or DEFAULT_MODEL))),
+        detectors=given.detectors,
+        drain_s=given.drain,
+        max_pixels=given.max_pixels,
+        log_format=given.log_format,
+        installation=given.installation,
+        max_queue_length=given.max_queue_length,
+        lookback_s=given.lookback,
+        backoff=Backoff(base_s=given.retry_delay, cap_s=given.retry_delay_cap),
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigurationError(message)
+
+
+def _parser(environment: Mapping[str, str], folder: Path) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m worker",
+        description="Takes pictures from the queue and finds what is in them. MYEYE_… variables stand in for flags.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+
+    def flag(name: str, variable: str, default: str, **how: Any) -> None:
+        # a default that is text is converted and checked as if it had been given
+        parser.add_argument(name, default=environment.get(f"MYEYE_{variable}") or default, **how)
+
+    flag("--broker", "BROKER", f"embedded://{folder}/broker", metavar="URL", help="amqp://…, amqps://… or embedded:///folder")
+    flag("--blobs", "BLOBS", f"file://{folder}/blobs", metavar="URL", help="file:///folder or s3://bucket/prefix")
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME[=PATH]",
+        help=f"a model to offer, with a file of your own after '='; may be repeated (MYEYE_MODEL with commas; {DEFAULT_MODEL})",
+    )
+    flag("--models", "MODELS", "~/.cache/myeye/models", type=Path, metavar="FOLDER", help="where model files are kept")
+    flag("--detectors", "DETECTORS", str(_usable_cores()), type=int, metavar="N", help="detector processes of each model")
+    flag("--max-pixels", "MAX_PIXELS", str(MAX_PIXELS), type=int, metavar="N", help="refuse pictures with more pixels")
+    flag("--drain", "DRAIN", "30", type=float, metavar="SECONDS", help="time for running items when told to stop")
+    flag("--retry-delay", "RETRY_DELAY", "1", type=float, metavar="SECONDS", help="before the second attempt; then doubled")
+    flag("--retry-delay-cap", "RETRY_DELAY_CAP", "30", type=float, metavar="SECONDS", help="the longest delay of an attempt")
+    flag("--lookback", "LOOKBACK", "3600", type=float, metavar="SECONDS", help="how much of the event log to read at start")
+    flag("--max-queue-length", "MAX_QUEUE_LENGTH", "100000", type=int, metavar="N", help="as the gateways have it")
+    flag("--installation", "INSTALLATION", "myeye", metavar="NAME", help="names on the broker begin with it, as the gateways'")
+    flag("--name", "WORKER_NAME", f"{socket.gethostname()}-{os.getpid()}", help="the worker's name, as jobs show it")
+    flag("--log-format", "LOG_FORMAT", "text", metavar="text|json", help="how log lines are written")
+    return parser
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

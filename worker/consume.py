@@ -1,0 +1,101 @@
+"""Taking the tasks of one model: the most urgent first, so many at once, and none after the signal to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from dispatch.ports import Consumer, Delivery, Lane, Queue
+
+log = logging.getLogger(__name__)
+
+
+def queues_of(model: str) -> Sequence[Queue]:
+    """Name the queues of a model, one for each lane."""
+    return tuple(Queue(model, lane) for lane in Lane)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Waiting:
+    urgency: int
+    arrival: int
+    delivery: Delivery = field(compare=False)
+
+
+class Intake:
+    """Runs deliveries, at most `slots` at once. Two for each detector: one is detected while the next is fetched and decoded."""
+
+    def __init__(self, run: Callable[[Delivery], Awaitable[None]], *, slots: int, drain_s: float) -> None:
+        self._run = run
+        self._slots = slots
+        self._drain_s = drain_s
+        self._arrivals = count()
+        self._waiting: list[_Waiting] = []
+        self._active: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def work(self, consumer: Consumer, stop: asyncio.Event) -> None:
+        """Run what comes until `stop` is set; then hand back what has not begun, and let the rest finish for `drain_s`."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._stop_with(consumer, stop))
+                async for delivery in consumer:
+                    self._take(delivery)
+            await self._hand_back()
+            await self._finish()
+        finally:
+            await self._cancel()
+
+    async def _stop_with(self, consumer: Consumer, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._stopping = True
+        await consumer.stop()
+
+    def _take(self, delivery: Delivery) -> None:
+        urgency = delivery.queue.lane if delivery.queue else Lane.NORMAL
+        heapq.heappush(self._waiting, _Waiting(-urgency, next(self._arrivals), delivery))
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._active) < self._slots and not self._stopping:
+            task = asyncio.create_task(self._settle(heapq.heappop(self._waiting).delivery))
+            self._active.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._active.discard(task)
+        self._fill()
+
+    async def _settle(self, delivery: Delivery) -> None:
+        """Run a delivery. One that breaks the run itself is a dead letter: given back, it would break the next as well."""
+        try:
+            await self._run(delivery)
+        except asyncio.CancelledError:
+            await delivery.release()
+            raise
+        except Exception:
+            log.exception("a run broke down, its task becomes a dead letter")
+            await delivery.reject()
+
+    async def _hand_back(self) -> None:
+        log.info("stopping: %d tasks handed back, %d running", len(self._waiting), len(self._active))
+        for waiting in self._waiting:
+            await waiting.delivery.release()
+        self._waiting.clear()
+
+    async def _finish(self) -> None:
+        if self._active:
+            await asyncio.wait(self._active, timeout=self._drain_s)
+
+    async def _cancel(self) -> None:
+        self._stopping = True
+        active = tuple(self._active)
+        if active:
+            log.warning("%d tasks did not end in time and are handed back", len(active))
+        for task in active:
+            task.cancel()
+        await asyncio.gather(*active, return_exceptions=True)

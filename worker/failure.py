@@ -1,0 +1,36 @@
+"""What went wrong in an attempt, told in the words that clients see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dispatch.errors import BlobNotFound, BlobUnavailable
+from dispatch.events import Failure
+from worker.detection import DetectorFailed, PictureRejected
+
+FORESEEN = (PictureRejected, BlobNotFound, DetectorFailed, BlobUnavailable, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailure:
+    """Why an attempt failed, and whether another may do better."""
+
+    failure: Failure
+    retryable: bool
+
+
+def failure_of(error: Exception) -> AttemptFailure:
+    """Say what an exception of an attempt means. Texts of drivers and libraries stay in the worker's log."""
+    match error:
+        case PictureRejected():
+            return AttemptFailure(Failure(error.reason, error.message), retryable=False)
+        case BlobNotFound():
+            return AttemptFailure(Failure("INPUT_MISSING", "the picture is no longer stored"), retryable=False)
+        case DetectorFailed():
+            return AttemptFailure(Failure(error.reason, error.message), retryable=True)
+        case BlobUnavailable():
+            return AttemptFailure(Failure("BLOB_UNAVAILABLE", "the blob store did not answer"), retryable=True)
+        case TimeoutError():
+            return AttemptFailure(Failure("EXECUTION_TIMEOUT", "the attempt took longer than its time limit"), retryable=True)
+        case _:
+            return AttemptFailure(Failure("INTERNAL", "an unexpected error, described in the worker's log"), retryable=True)

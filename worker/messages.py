@@ -1,0 +1,71 @@
+"""A task to what the detector is asked, and what it found to what the log tells."""
+
+from __future__ import annotations
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
+
+from dispatch.codec import duration, nanoseconds
+from dispatch.v1.task_pb2 import Task
+from myeye.v1.detection_pb2 import BoundingBox, Detection, DetectionResult
+from myeye.v1.job_pb2 import Timings
+from worker.attempt import Attempt
+from worker.detection import Box, DetectOutcome, DetectRequest
+
+MAX_RESULTS = 100
+
+
+def parse_task(body: bytes) -> Task | None:
+    """Read a task; None when it is not one."""
+    try:
+        task = Task.FromString(body)
+    except DecodeError:
+        return None
+    return task if task.id and task.job_id and task.item >= 0 else None
+
+
+def request_of(task: Task, picture: bytes) -> DetectRequest:
+    """Say what the detector is to do."""
+    options = task.options
+    return DetectRequest(
+        picture=picture,
+        score_threshold=options.score_threshold if options.HasField("score_threshold") else None,
+        max_results=options.max_results if options.HasField("max_results") else MAX_RESULTS,
+        category_allowlist=tuple(options.category_allowlist),
+        category_denylist=tuple(options.category_denylist),
+        annotate=bool(task.annotated_blob),
+    )
+
+
+def result_of(outcome: DetectOutcome, *, annotated: bool) -> bytes:
+    """Serialize what was found, as a myeye.v1.DetectionResult."""
+    result = DetectionResult(
+        width_px=outcome.width_px,
+        height_px=outcome.height_px,
+        detections=map(_detection, outcome.boxes),
+        annotated=annotated,
+    )
+    return result.SerializeToString(deterministic=True)
+
+
+def _detection(box: Box) -> Detection:
+    rectangle = BoundingBox(x_px=box.x_px, y_px=box.y_px, width_px=box.width_px, height_px=box.height_px)
+    return Detection(category=box.category, score=box.score, bounding_box=rectangle)
+
+
+def timings_of(attempt: Attempt, outcome: DetectOutcome, *, fetch_s: float, annotate_s: float | None, total_s: float) -> bytes:
+    """Serialize where the time went, as a myeye.v1.Timings."""
+    queued_ns = max(0, attempt.begun_ns - nanoseconds(attempt.task.create_time))  # two clocks: it may come out negative
+    timings = Timings(
+        queued=duration(queued_ns),
+        fetch=_seconds(fetch_s),
+        decode=_seconds(outcome.decode_s),
+        detect=_seconds(outcome.detect_s),
+        annotate=None if annotate_s is None else _seconds(annotate_s),
+        total=_seconds(total_s),
+    )
+    return timings.SerializeToString(deterministic=True)
+
+
+def _seconds(value: float) -> Duration:
+    return duration(round(value * 1e9))

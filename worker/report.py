@@ -1,0 +1,67 @@
+"""What the worker tells whoever listens: that it is alive, and what its runs are doing. Lost or late, nothing is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+from dispatch.ports import Signals
+from dispatch.v1.signal_pb2 import RunProgress, Signal, WorkerAlive, WorkerGone
+from myeye.v1.detection_service_pb2 import ItemProgress
+from worker.detection import Stage
+from worker.view import Claim
+
+ALIVE_EVERY_S = 5.0
+TICK_S = 0.1
+
+
+class Presence:
+    """The worker's sign of life."""
+
+    def __init__(self, signals: Signals, *, worker: str, models: Sequence[str], detectors: int) -> None:
+        self._signals = signals
+        self._alive = Signal(worker_alive=WorkerAlive(worker=worker, models=models, detectors=detectors)).SerializeToString()
+        self._gone = Signal(worker_gone=WorkerGone(worker=worker)).SerializeToString()
+
+    async def tell(self) -> None:
+        """Say now and again that the worker is alive, and goodbye when cancelled."""
+        try:
+            while True:
+                await self._signals.publish(self._alive)
+                await asyncio.sleep(ALIVE_EVERY_S)
+        finally:
+            await self._signals.publish(self._gone)
+
+
+class Progress:
+    """The stages of the runs. Of those that a run passes between two ticks only the last is told."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+        self._changed: dict[Claim, Stage] = {}
+        self._any = asyncio.Event()
+
+    def note(self, claim: Claim, stage: Stage) -> None:
+        self._changed[claim] = stage
+        self._any.set()
+
+    def finished(self, claim: Claim) -> None:
+        """Forget a run: what it did last is told by the log."""
+        self._changed.pop(claim, None)
+
+    async def tell(self) -> None:
+        """Tell what has changed, once a tick."""
+        while True:
+            await self._any.wait()
+            await asyncio.sleep(TICK_S)
+            self._any.clear()
+            changed, self._changed = self._changed, {}
+            for claim, stage in changed.items():
+                await self._signals.publish(_signal(claim, stage))
+
+
+def _signal(claim: Claim, stage: Stage) -> bytes:
+    number = cast("ItemProgress.Stage.ValueType", stage.value)
+    progress = RunProgress(job_id=claim.job_id, item=claim.item, run_id=claim.run_id, stage=number)
+    return Signal(run_progress=progress).SerializeToString()

@@ -1,0 +1,161 @@
+"""One try of one task: from the delivery in hand until it may be forgotten.
+
+The order is what makes it safe. The start stands in the log before any work counts, the outcome stands in the log before the
+task is acked, and the next task is confirmed before the old one is acked. Whoever dies in between leaves a task that is
+delivered again. Whether an item is this run's, and whether it gets another attempt, is read from the log and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, replace
+
+from dispatch.codec import nanoseconds
+from dispatch.events import Expired
+from dispatch.fold import Change
+from dispatch.journal import new_event_id
+from dispatch.lifecycle import State
+from dispatch.ports import Delivery
+from dispatch.v1.task_pb2 import Task
+from worker.attempt import Attempt
+from worker.desk import Desk
+from worker.detection import DetectOutcome, Stage
+from worker.failure import FORESEEN, failure_of
+from worker.messages import parse_task, request_of, result_of, timings_of
+from worker.retry import retry
+from worker.view import ItemLost, item_of
+
+log = logging.getLogger(__name__)
+
+
+async def run(desk: Desk, delivery: Delivery) -> None:
+    """Do what the delivered task asks for, if it is still wanted, and settle the delivery."""
+    task = parse_task(delivery.body)
+    if task is None:
+        log.error("a task of %d bytes is not readable and becomes a dead letter", len(delivery.body))
+        await delivery.reject()
+    elif _too_late(task, delivery) and await _expired(desk, task):
+        log.info("too late to start", extra={"job": task.job_id, "item": task.item})
+        await delivery.ack()
+    else:
+        await _Run(desk, delivery, Attempt.begin(task)).execute()
+
+
+def _too_late(task: Task, delivery: Delivery) -> bool:
+    if not task.HasField("start_deadline_time") or delivery.redelivered or task.attempt > 1:
+        return False
+    return time.time_ns() > nanoseconds(task.start_deadline_time)
+
+
+async def _expired(desk: Desk, task: Task) -> bool:
+    """Report that the start deadline has passed, and tell whether that ended the item: it may have been begun and handed back."""
+    verdict = await desk.view.journal.insist(Expired(id=new_event_id(), job_id=task.job_id, time_ns=time.time_ns()))
+    item = item_of(verdict.after, task.item)
+    return desk.view.knows(task.job_id) if item is None else item.state.terminal
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the work came to. Times are in seconds; `annotate_s` is None when no drawing was asked for."""
+
+    outcome: DetectOutcome
+    fetch_s: float
+    annotate_s: float | None
+
+
+class _Run:
+    def __init__(self, desk: Desk, delivery: Delivery, attempt: Attempt) -> None:
+        self._desk = desk
+        self._delivery = delivery
+        self._attempt = attempt
+        self._begun_s = time.monotonic()
+
+    async def execute(self) -> None:
+        fetch = asyncio.ensure_future(self._fetch())  # most tasks are wanted: read the picture while the log is asked
+        try:
+            verdict = await self._desk.view.journal.insist(self._attempt.started(self._desk.worker))
+            if self._desk.view.owned(self._attempt.claim):
+                await self._work(fetch)
+            else:
+                await self._decline(verdict)
+        finally:
+            fetch.cancel()
+            await asyncio.gather(fetch, return_exceptions=True)
+            self._desk.progress.finished(self._attempt.claim)
+
+    async def _fetch(self) -> tuple[bytes, float]:
+        self._note(Stage.FETCHING)
+        begun_s = time.monotonic()
+        picture = await self._desk.blobs.get(self._attempt.task.input_blob)
+        return picture, time.monotonic() - begun_s
+
+    def _note(self, stage: Stage) -> None:
+        self._desk.progress.note(self._attempt.claim, stage)
+
+    async def _decline(self, verdict: Change) -> None:
+        item = item_of(verdict.after, self._attempt.claim.item)
+        if verdict.applied and item is not None and item.state is State.FAILED:
+            self._attempt.log.warning("every attempt was lost with its worker, the task becomes a dead letter")
+            await self._delivery.reject()
+        else:
+            self._attempt.log.info("not wanted: %s", verdict.ignored or "the job has ended")
+            await self._delivery.ack()
+
+    async def _work(self, fetch: asyncio.Future[tuple[bytes, float]]) -> None:
+        if item := self._desk.view.item(self._attempt.claim):
+            self._attempt = replace(self._attempt, number=item.attempt)
+        self._attempt.log.debug("started")
+        try:
+            async with self._desk.view.holding(self._attempt.claim):
+                found = await self._find(fetch)
+        except ItemLost:
+            self._attempt.log.info("stopped: the item is no longer this run's")
+            await self._delivery.ack()
+        except FORESEEN as error:
+            self._attempt.log.warning("failed: %s", error)
+            await self._fail(error)
+        except Exception as error:
+            self._attempt.log.exception("failed unexpectedly")
+            await self._fail(error)
+        else:
+            await self._succeed(found)
+
+    async def _find(self, fetch: asyncio.Future[tuple[bytes, float]]) -> _Found:
+        limit_s = self._attempt.limit_s
+        async with asyncio.timeout(limit_s):
+            picture, fetch_s = await fetch
+        request = request_of(self._attempt.task, picture)
+        # The pool counts while a detector has the picture: one that waits behind a hung one must not pay for it.
+        outcome = await self._desk.pool.detect(request, on_stage=self._note, timeout_s=max(limit_s - fetch_s, 0.001))
+        async with asyncio.timeout(limit_s):
+            annotate_s = await self._keep(outcome) if request.annotate else None
+        return _Found(outcome, fetch_s, annotate_s)
+
+    async def _keep(self, outcome: DetectOutcome) -> float:
+        self._note(Stage.ANNOTATING)
+        begun_s = time.monotonic()
+        await self._desk.blobs.put(self._attempt.task.annotated_blob, outcome.annotated)
+        return outcome.annotate_s + time.monotonic() - begun_s
+
+    async def _succeed(self, found: _Found) -> None:
+        result = result_of(found.outcome, annotated=found.annotate_s is not None)
+        timings = timings_of(
+            self._attempt,
+            found.outcome,
+            fetch_s=found.fetch_s,
+            annotate_s=found.annotate_s,
+            total_s=time.monotonic() - self._begun_s,
+        )
+        verdict = await self._desk.view.journal.insist(self._attempt.succeeded(result, timings))
+        self._attempt.log.info("succeeded%s", verdict.ignored and f", unheard: {verdict.ignored}")
+        await self._delivery.ack()
+
+    async def _fail(self, error: Exception) -> None:
+        what = failure_of(error)
+        if what.retryable:
+            await retry(self._desk, self._delivery, self._attempt, what.failure)
+        else:
+            await self._desk.view.journal.insist(self._attempt.failed(what.failure))
+            await self._delivery.ack()

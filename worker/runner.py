@@ -1,0 +1,159 @@
+"""The worker put together: the one place where its parts are named, and the order in which they start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from dispatch.blobs import open_blobs
+from dispatch.connect import connect
+from dispatch.events import ModelOffered
+from dispatch.journal import new_event_id
+from dispatch.options import BrokerOptions
+from dispatch.ports import BlobStore, Broker
+from worker.config import Config
+from worker.consume import Intake, queues_of
+from worker.desk import Desk
+from worker.detection import DetectorPool
+from worker.models import find
+from worker.pool import Pool
+from worker.report import Presence, Progress
+from worker.run import run
+from worker.view import View
+
+log = logging.getLogger(__name__)
+
+SLOTS_PER_DETECTOR = 2
+"""One picture is detected while the next is fetched and decoded."""
+
+
+def open_pools(config: Config) -> Sequence[DetectorPool]:
+    """Make the detectors of the models that the configuration names. They are not started yet.
+
+    Raises:
+        ConfigurationError: a model is not there, or not what it should be.
+    """
+    files = [find(choice.name, choice.path, config.models_folder) for choice in config.models]
+    return [Pool.of(file, detectors=config.detectors, max_pixels=config.max_pixels) for file in files]
+
+
+async def run_worker(config: Config, pools: Sequence[DetectorPool], *, stop: asyncio.Event) -> None:
+    """Work until `stop` is set, then drain. The pools are started and closed here.
+
+    Raises:
+        ConfigurationError: the broker, the blob store or a detector cannot be used as configured.
+        BlobUnavailable: the blob store did not answer.
+    """
+    async with AsyncExitStack() as stack:
+        blobs = open_blobs(config.blobs)
+        await blobs.check()
+        options = BrokerOptions(name=config.installation, max_queue_length=config.max_queue_length)
+        broker = await connect(config.broker, options)
+        stack.push_async_callback(broker.close)
+        for pool in pools:
+            stack.push_async_callback(pool.close)
+            await pool.start()
+        await _Worker(config, pools, broker, blobs).work(stop)
+    log.info("worker %s stopped", config.name)
+
+
+class _Worker:
+    def __init__(self, config: Config, pools: Sequence[DetectorPool], broker: Broker, blobs: BlobStore) -> None:
+        self._config = config
+        self._pools = pools
+        self._broker = broker
+        self._blobs = blobs
+        self._view = View(broker.log, lookback_s=config.lookback_s)
+        self._progress = Progress(broker.signals)
+        self._presence = Presence(
+            broker.signals,
+            worker=config.name,
+            models=[pool.model.name for pool in pools],
+            detectors=sum(pool.detectors for pool in pools),
+        )
+
+    async def work(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            talking = [
+                group.create_task(each) for each in (self._view.journal.follow(), self._presence.tell(), self._progress.tell())
+            ]
+            if await _finished(self._offer(), stop):
+                await self._consume(stop)
+            for task in talking:
+                task.cancel()
+
+    async def _offer(self) -> None:
+        """Tell of the models. The verdicts also mean that all which the log told before is known."""
+        for pool in self._pools:
+            await self._view.journal.insist(
+                ModelOffered(
+                    id=new_event_id(),
+                    job_id="",
+                    time_ns=time.time_ns(),
+                    worker=self._config.name,
+                    name=pool.model.name,
+                    categories=tuple(pool.model.categories),
+                    sha256=pool.model.sha256,
+                    default_score_threshold=pool.model.default_score_threshold,
+                )
+            )
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            for pool in self._pools:
+                slots = pool.detectors * SLOTS_PER_DETECTOR
+                consuming = self._broker.tasks.consume(queues_of(pool.model.name), prefetch=slots)
+                consumer = await stack.enter_async_context(consuming)
+                intake = Intake(partial(run, self._desk(pool)), slots=slots, drain_s=self._config.drain_s)
+                group.create_task(intake.work(consumer, stop))
+            offers = ", ".join(f"{pool.model.name} with {pool.detectors} detectors" for pool in self._pools)
+            log.info("worker %s ready: %s", self._config.name, offers)
+
+    def _desk(self, pool: DetectorPool) -> Desk:
+        return Desk(
+            worker=self._config.name,
+            view=self._view,
+            tasks=self._broker.tasks,
+            blobs=self._blobs,
+            pool=pool,
+            progress=self._progress,
+            backoff=self._config.backoff,
+        )
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Give an event that SIGTERM or SIGINT sets. A second signal ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def drain(number: signal.Signals) -> None:
+        stop.set()
+        for each in numbers:
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        log.info("%s: stopping; once more ends at once", number.name)
+
+    for number in numbers:
+        loop.add_signal_handler(number, drain, number)
+    return stop
+
+
+async def _finished(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Await the work, unless `stop` comes first; tell whether it was done."""
+    doing, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if doing.done():
+            doing.result()
+        return doing.done()
+    finally:
+        doing.cancel()
+        stopping.cancel()
+        await asyncio.gather(doing, stopping, return_exceptions=True)
