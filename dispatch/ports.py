@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Protocol
 
 
@@ -20,12 +20,25 @@ class Lane(IntEnum):
     HIGH = 3
 
 
+class Kind(StrEnum):
+    """What a task looks at. Videos wait apart from pictures, so that a long one keeps no picture waiting."""
+
+    PICTURE = "picture"
+    VIDEO = "video"
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A work queue: one for each model and lane."""
+    """A work queue: one for each model, lane and kind."""
 
     model: str
     lane: Lane
+    kind: Kind = Kind.PICTURE
+
+    @property
+    def path(self) -> str:
+        """Name it within an installation."""
+        return f"{self.model}.{self.lane.name.lower()}" + (".video" if self.kind is Kind.VIDEO else "")
 
 
 class Delivery(Protocol):

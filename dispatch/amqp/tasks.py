@@ -16,7 +16,7 @@ from dispatch.ports import Consumer, Queue
 
 
 class AmqpTasks:
-    """Implements `dispatch.ports.TaskQueue` with a quorum queue for each model and lane."""
+    """Implements `dispatch.ports.TaskQueue` with a quorum queue for each model, lane and kind."""
 
     def __init__(
         self, publishing: Link, consuming: Link, declarations: Declarations, topology: Topology, options: BrokerOptions

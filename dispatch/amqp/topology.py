@@ -59,9 +59,9 @@ class Topology:
         self.log_route = Route("", self.log.name, (self.log,))
 
     def tasks(self, queue: Queue) -> QueueSpec:
-        """Give the queue of a model and lane. Its dead letters go to `dead`, which must be declared before it."""
+        """Give a work queue. Its dead letters go to `dead`, which must be declared before it."""
         return QueueSpec(
-            f"{self._name}.tasks.{queue.model}.{queue.lane.name.lower()}",
+            f"{self._name}.tasks.{queue.path}",
             {
                 "x-queue-type": "quorum",
                 "x-delivery-limit": self._options.delivery_limit,

@@ -35,7 +35,7 @@ class EmbeddedTasks:
         not_before_ns = time.time_ns() + int(delay_s * 1e9) if delay_s > 0 else 0
         insert = partial(
             task_table.insert,
-            queue=_name(queue),
+            queue=queue.path,
             body=body,
             not_before_ns=not_before_ns,
             max_length=self._options.max_queue_length,
@@ -44,7 +44,7 @@ class EmbeddedTasks:
 
     @asynccontextmanager
     async def consume(self, queues: Sequence[Queue], *, prefetch: int) -> AsyncIterator[EmbeddedConsumer]:
-        async with self._consume({_name(queue): queue for queue in queues}, prefetch) as consumer:
+        async with self._consume({queue.path: queue for queue in queues}, prefetch) as consumer:
             yield consumer
 
     @asynccontextmanager
@@ -64,13 +64,9 @@ class EmbeddedTasks:
                 await consumer.leave(delivery_limit=self._options.delivery_limit)
 
     async def depth(self, queue: Queue) -> int:
-        return await self._reader.run(partial(task_table.depth, queue=_name(queue)))
+        return await self._reader.run(partial(task_table.depth, queue=queue.path))
 
     async def close(self) -> None:
         """Give back at once what is held."""
         while self._consumers:
             await self._consumers.pop().leave(delivery_limit=self._options.delivery_limit)
-
-
-def _name(queue: Queue) -> str:
-    return f"{queue.model}/{queue.lane.name}"

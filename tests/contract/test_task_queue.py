@@ -11,7 +11,7 @@ import pytest
 from dispatch.connect import connect
 from dispatch.errors import QueueFull
 from dispatch.options import BrokerOptions
-from dispatch.ports import Broker, Consumer, Delivery, Lane, Queue
+from dispatch.ports import Broker, Consumer, Delivery, Kind, Lane, Queue
 from harness.process import Process
 
 QUEUE = Queue("model", Lane.NORMAL)
@@ -129,8 +129,12 @@ async def test_tasks_come_in_the_order_of_publishing(broker: Broker) -> None:
         assert [delivery.body for delivery in await take(consumer, 100)] == bodies
 
 
-@pytest.mark.parametrize("other", [Queue("model", Lane.LOW), Queue("another", Lane.NORMAL)], ids=["lane", "model"])
-async def test_each_lane_and_each_model_is_a_queue_of_its_own(broker: Broker, other: Queue) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [Queue("model", Lane.LOW), Queue("another", Lane.NORMAL), Queue("model", Lane.NORMAL, Kind.VIDEO)],
+    ids=["lane", "model", "kind"],
+)
+async def test_each_lane_model_and_kind_is_a_queue_of_its_own(broker: Broker, other: Queue) -> None:
     await broker.tasks.publish(other, b"other")
     await broker.tasks.publish(QUEUE, b"ours")
     async with broker.tasks.consume([QUEUE], prefetch=1) as consumer:

@@ -31,7 +31,14 @@ async def find(hand, task: Task, run: str, first: int, categories: Sequence[str]
     video = VideoResult(width_px=4, height_px=3, frames_done=first + len(frames), frames_total=total)
     found = FramesDetected(frames=frames).SerializeToString()
     await hand.tell(
-        FramesFound, task, item=task.item, run_id=run, first=first, count=len(frames), frames=found, video=video.SerializeToString()
+        FramesFound,
+        task,
+        item=task.item,
+        run_id=run,
+        first=first,
+        count=len(frames),
+        frames=found,
+        video=video.SerializeToString(),
     )
     return video
 
@@ -90,7 +97,7 @@ async def test_progress_in_frames_is_told_between_the_events(front, hand):
     job = await front.submit(inputs=[Input(content=MP4)])
     call = front.stub.Watch(pb.WatchRequest(job_id=job.id))
     async with hand.taking(kind=Kind.VIDEO) as deliveries:
-        task, run = await hand.start(await anext(deliveries))
+        _, run = await hand.start(await anext(deliveries))
         doing = RunProgress(job_id=job.id, item=0, run_id=run, stage=3, frames_done=5, frames_total=9)
         await hand.broker.signals.publish(Signal(run_progress=doing).SerializeToString())
         while not (update := await call.read()).HasField("item_progress"):

@@ -199,7 +199,9 @@ def test_a_video_is_known_by_its_bytes_and_has_every_default_of_its_options():
 
 
 def test_which_frames_to_look_at_is_part_of_what_is_asked_for():
-    whole, part = (read(SubmitRequest(request_id="r", inputs=[source])) for source in (Input(content=MP4), *video(max_fps=2)["inputs"]))
+    whole, part = (
+        read(SubmitRequest(request_id="r", inputs=[source])) for source in (Input(content=MP4), *video(max_fps=2)["inputs"])
+    )
     assert whole.job_id == part.job_id
     assert whole.digest != part.digest
 

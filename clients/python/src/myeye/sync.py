@@ -54,7 +54,8 @@ async def _next(values: AsyncGenerator[T, None]) -> T:
 class Client:
     """A connection to one myeye service, for any number of threads.
 
-    Its methods are those of `AsyncClient`, and wait for the answer; `watch`, `watch_many`, `frames` and `list` give ordinary iterators.
+    Its methods are those of `AsyncClient`, and wait for the answer. `watch`, `watch_many`, `frames` and `list` give
+    ordinary iterators.
     """
 
     def __init__(
