@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from obstore.store import S3Store
 from dispatch.blob_name import check_name, check_prefix
 from dispatch.blob_probe import probe
 from dispatch.errors import BlobNotFound, BlobUnavailable, ConfigurationError
-from dispatch.ports import CHUNK_BYTES
+from dispatch.ports import CHUNK_BYTES, Blob
 
 if TYPE_CHECKING:  # obstore has these for type checkers only
     from obstore.store import ClientConfig, RetryConfig, S3Config
@@ -22,6 +22,8 @@ MAX_RETRIES = 3
 RETRY_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 TRANSFER_TIMEOUT_S = 60.0
+PART_BYTES = 5 * 1024 * 1024
+"""The least that S3 takes as a part of a multipart upload that is not its last."""
 
 
 class BucketBlobs:
@@ -46,6 +48,11 @@ class BucketBlobs:
         with _translated(name):
             await self._store.put_async(name, data, use_multipart=False)
 
+    async def write(self, name: str, chunks: AsyncIterable[bytes]) -> None:
+        check_name(name)
+        with _translated(name):
+            await self._store.put_async(name, chunks, use_multipart=True, chunk_size=PART_BYTES, max_concurrency=2)
+
     async def get(self, name: str) -> bytes:
         check_name(name)
         with _translated(name, missing=BlobNotFound):
@@ -66,6 +73,17 @@ class BucketBlobs:
         check_name(target)
         with _translated(source, missing=BlobNotFound):
             await self._store.copy_async(source, target)
+
+    async def list(self, prefix: str) -> Sequence[Blob]:
+        check_prefix(prefix)
+        with _translated(prefix):
+            objects = await self._store.list(prefix).collect_async()
+        return [Blob(each["path"], each["size"], int(each["last_modified"].timestamp() * 1e9)) for each in objects]
+
+    async def delete(self, name: str) -> None:
+        check_name(name)
+        with _translated(name):
+            await self._store.delete_async(name)
 
     async def delete_prefix(self, prefix: str) -> None:
         check_prefix(prefix)

@@ -6,17 +6,18 @@ import asyncio
 import errno
 import os
 import secrets
+import shutil
 import zlib
-from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import contextmanager
-from io import BufferedReader
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import BufferedReader, BufferedWriter
 from pathlib import Path
 
 from dispatch.blob_name import check_name, check_prefix
 from dispatch.blob_probe import probe
 from dispatch.errors import BlobNotFound, BlobUnavailable, ConfigurationError
 from dispatch.folders import make_folder, sync_folder
-from dispatch.ports import CHUNK_BYTES
+from dispatch.ports import CHUNK_BYTES, Blob
 
 SHARDS = 256
 OPERATOR_MUST_ACT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
@@ -40,6 +41,17 @@ class FolderBlobs:
         target = self._file(check_name(name))
         await asyncio.to_thread(self._put, target, data)
 
+    async def write(self, name: str, chunks: AsyncIterable[bytes]) -> None:
+        target = self._file(check_name(name))
+        temporary = _temporary(target)
+        handle = await asyncio.to_thread(self._begin, temporary)
+        try:
+            async for chunk in chunks:
+                await asyncio.to_thread(_append, temporary, handle, chunk)
+            await asyncio.to_thread(_finish, temporary, handle, target)
+        finally:
+            await asyncio.to_thread(_abandon, temporary, handle)
+
     async def get(self, name: str) -> bytes:
         source = self._file(check_name(name))
         return await asyncio.to_thread(_get, source)
@@ -56,6 +68,13 @@ class FolderBlobs:
     async def copy(self, source: str, target: str) -> None:
         paths = self._file(check_name(source)), self._file(check_name(target))
         await asyncio.to_thread(self._copy, *paths)
+
+    async def list(self, prefix: str) -> Sequence[Blob]:
+        return await asyncio.to_thread(self._list, check_prefix(prefix))
+
+    async def delete(self, name: str) -> None:
+        file = self._file(check_name(name))
+        await asyncio.to_thread(_unlink, file)
 
     async def delete_prefix(self, prefix: str) -> None:
         await asyncio.to_thread(self._delete, check_prefix(prefix))
@@ -84,13 +103,18 @@ class FolderBlobs:
         with _translated(target), self._place(target) as temporary:
             _write(temporary, data)
 
+    def _begin(self, temporary: Path) -> BufferedWriter:
+        with _translated(temporary):
+            self._make(temporary.parent)
+            return temporary.open("xb")
+
     def _copy(self, source: Path, target: Path) -> None:
         with _translated(source), self._place(target) as temporary:
             _link(source, temporary)
 
     @contextmanager
     def _place(self, target: Path) -> Iterator[Path]:
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        temporary = _temporary(target)
         self._make(target.parent)
         try:
             yield temporary
@@ -106,6 +130,16 @@ class FolderBlobs:
         sync_folder(self._root)  # even if it was there: whoever made it may not have come to this line yet
         self._durable.add(folder)
 
+    def _list(self, prefix: str) -> Sequence[Blob]:
+        start = prefix.replace("/", "~")
+        with _translated(self._root):
+            return [
+                Blob(file.name.replace("~", "/"), status.st_size, status.st_mtime_ns)
+                for folder in self._folders(prefix)
+                for file in _listed(folder)
+                if file.name.startswith(start) and (status := _status(file))
+            ]
+
     def _delete(self, prefix: str) -> None:
         start = prefix.replace("/", "~")
         with _translated(self._root):
@@ -113,6 +147,35 @@ class FolderBlobs:
                 for file in _listed(folder):
                     if file.name.startswith((start, f".{start}")):
                         file.unlink(missing_ok=True)
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+
+
+def _append(temporary: Path, handle: BufferedWriter, chunk: bytes) -> None:
+    with _translated(temporary):
+        handle.write(chunk)
+
+
+def _finish(temporary: Path, handle: BufferedWriter, target: Path) -> None:
+    with _translated(target):
+        handle.flush()
+        os.fsync(handle)
+        temporary.replace(target)
+        sync_folder(target.parent)
+
+
+def _abandon(temporary: Path, handle: BufferedWriter) -> None:
+    with suppress(OSError):  # what it could not write it was told already
+        handle.close()  # which waits for a write that was left behind
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
+
+
+def _unlink(file: Path) -> None:
+    with _translated(file):
+        file.unlink(missing_ok=True)
 
 
 def _write(file: Path, data: bytes) -> None:
@@ -129,7 +192,10 @@ def _link(source: Path, target: Path) -> None:
     except FileNotFoundError as error:
         raise BlobNotFound(str(source)) from error
     except OSError:  # the file system knows no links, or this file has too many
-        _write(target, source.read_bytes())
+        with source.open("rb") as reading, target.open("xb") as writing:
+            shutil.copyfileobj(reading, writing, CHUNK_BYTES)
+            writing.flush()
+            os.fsync(writing)
 
 
 def _get(source: Path) -> bytes:
@@ -150,6 +216,13 @@ def _listed(folder: Path) -> list[Path]:
         return list(folder.iterdir())
     except FileNotFoundError:
         return []
+
+
+def _status(file: Path) -> os.stat_result | None:
+    try:
+        return file.stat()
+    except FileNotFoundError:  # deleted meanwhile
+        return None
 
 
 def _read(source: Path, handle: BufferedReader) -> bytes:

@@ -5,7 +5,7 @@ Bodies are opaque bytes here; `dispatch.codec` gives them meaning. Delivery is a
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -159,14 +159,30 @@ class Broker(Protocol):
 CHUNK_BYTES = 256 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob as a listing tells of it; `modified_ns` is when it was stored, by the store's clock (nanoseconds since 1970)."""
+
+    name: str
+    size_bytes: int
+    modified_ns: int
+
+
 class BlobStore(Protocol):
-    """Named bytes: pictures in, annotated pictures out. Names are made by the gateway: "jobs/<job id>/<item>/<what>"."""
+    """Named bytes: what is handed in, and what was drawn. Names are made by the gateway: "jobs/<job id>/<item>/<what>"."""
 
     async def put(self, name: str, data: bytes) -> None:
         """Store, or replace. Returns once the bytes would survive a power cut.
 
         Raises:
             BlobUnavailable: the store is away, full or read-only.
+        """
+
+    async def write(self, name: str, chunks: AsyncIterable[bytes]) -> None:
+        """Store, or replace, what `chunks` gives, in as much memory as a few of them and 16 MiB take; raises as `put`.
+
+        The name is seen with all of it or not at all: nothing is stored if `chunks` raises, which is passed on, or if the
+        call is cancelled.
         """
 
     async def get(self, name: str) -> bytes:
@@ -187,12 +203,18 @@ class BlobStore(Protocol):
     async def copy(self, source: str, target: str) -> None:
         """Store the bytes of `source` as `target` too, as durable as `put`. Raises as `get` and `put`."""
 
-    async def delete_prefix(self, prefix: str) -> None:
-        """Remove all whose names begin with `prefix`, which ends with "/". None there is fine.
+    async def list(self, prefix: str) -> Sequence[Blob]:
+        """Tell of all whose names begin with `prefix`, which ends with "/", in no order.
 
         Raises:
             BlobUnavailable: the store did not answer.
         """
+
+    async def delete(self, name: str) -> None:
+        """Remove one. None there is fine. Raises as `list`."""
+
+    async def delete_prefix(self, prefix: str) -> None:
+        """Remove all whose names begin with `prefix`, which ends with "/". None there is fine. Raises as `list`."""
 
     async def check(self) -> None:
         """Write, read and delete a probe.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
@@ -83,6 +85,68 @@ async def test_a_read_can_be_left_early(blobs: BlobStore) -> None:
         await anext(reading)
 
 
+async def chunks(count: int, size: int = CHUNK_BYTES) -> AsyncIterator[bytes]:
+    for number in range(count):
+        yield bytes([number % 251]) * size
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 1), (1, 1), (3, 0), (80, CHUNK_BYTES), (3, 4_000_000)])
+async def test_what_is_written_in_chunks_is_got(blobs: BlobStore, count: int, size: int) -> None:
+    await blobs.put(NAME, b"another")
+    await blobs.write(NAME, chunks(count, size))
+    assert await blobs.get(NAME) == b"".join([chunk async for chunk in chunks(count, size)])
+
+
+async def test_nothing_is_stored_of_chunks_that_fail_and_their_error_is_passed_on(blobs: BlobStore) -> None:
+    async def failing() -> AsyncIterator[bytes]:
+        async for chunk in chunks(40):
+            yield chunk
+        raise BlobNotFound("a chunk")
+
+    await blobs.put(COPY, b"old")
+    for name in (NAME, COPY):
+        with pytest.raises(BlobNotFound, match="a chunk"):
+            await blobs.write(name, failing())
+    assert [blob.name for blob in await blobs.list("jobs/")] == [COPY]
+    assert await blobs.get(COPY) == b"old"
+
+
+async def test_nothing_is_stored_of_a_write_that_is_cancelled(blobs: BlobStore) -> None:
+    begun = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        async for chunk in chunks(40):
+            yield chunk
+        begun.set()
+        await asyncio.Event().wait()
+
+    writing = asyncio.ensure_future(blobs.write(NAME, endless()))
+    await begun.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    with pytest.raises(BlobNotFound):
+        await blobs.get(NAME)
+
+
+async def test_what_is_below_a_prefix_is_listed_with_size_and_time(blobs: BlobStore) -> None:
+    for name, body in (("jobs/ab/0/input", b"12345"), ("jobs/ab/1/input", b""), ("jobs/abc/0/input", b"1"), ("other/ab/0", b"1")):
+        await blobs.put(name, body)
+    listed = sorted(await blobs.list("jobs/ab/"), key=lambda blob: blob.name)
+    assert [(blob.name, blob.size_bytes) for blob in listed] == [("jobs/ab/0/input", 5), ("jobs/ab/1/input", 0)]
+    assert all(abs(blob.modified_ns - time.time_ns()) < 60e9 for blob in listed)
+    assert {blob.name for blob in await blobs.list("jobs/")} == {"jobs/ab/0/input", "jobs/ab/1/input", "jobs/abc/0/input"}
+    assert list(await blobs.list("jobs/none/")) == []
+
+
+async def test_one_blob_is_deleted_and_no_other(blobs: BlobStore) -> None:
+    for name in ("jobs/ab/0/input", "jobs/ab/0/input2"):
+        await blobs.put(name, b"picture")
+    for _ in range(2):
+        await blobs.delete("jobs/ab/0/input")
+    assert [blob.name for blob in await blobs.list("jobs/")] == ["jobs/ab/0/input2"]
+
+
 async def test_a_prefix_is_not_a_blob(blobs: BlobStore) -> None:
     await blobs.put(NAME, b"picture")
     with pytest.raises(BlobNotFound):
@@ -154,12 +218,18 @@ async def test_names_that_could_lead_elsewhere_are_refused(blobs: BlobStore, nam
         await chunks_of(blobs, name)
     with pytest.raises(ValueError, match="not the name of a blob"):
         await blobs.copy(NAME, name)
+    with pytest.raises(ValueError, match="not the name of a blob"):
+        await blobs.write(name, chunks(1))
+    with pytest.raises(ValueError, match="not the name of a blob"):
+        await blobs.delete(name)
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "jobs", "../", "jobs/../"])
 async def test_prefixes_that_could_delete_something_else_are_refused(blobs: BlobStore, prefix: str) -> None:
     with pytest.raises(ValueError, match="not "):
         await blobs.delete_prefix(prefix)
+    with pytest.raises(ValueError, match="not "):
+        await blobs.list(prefix)
 
 
 async def test_a_store_that_works_passes_its_check(blobs: BlobStore) -> None:
@@ -169,6 +239,8 @@ async def test_a_store_that_works_passes_its_check(blobs: BlobStore) -> None:
 async def test_a_store_that_cannot_be_used_says_so(unusable_blobs: BlobStore) -> None:
     with pytest.raises(BlobUnavailable):
         await unusable_blobs.put(NAME, b"picture")
+    with pytest.raises(BlobUnavailable):
+        await unusable_blobs.write(NAME, chunks(1))
     with pytest.raises(ConfigurationError):
         await unusable_blobs.check()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from dispatch.blob_folder import FolderBlobs
 from dispatch.errors import BlobNotFound, BlobUnavailable
+from dispatch.ports import Blob
 
 
 def files(folder: Path) -> list[str]:
@@ -16,6 +19,11 @@ def files(folder: Path) -> list[str]:
 
 def folders(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.is_dir()]
+
+
+async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
 
 
 def put_a_folder_in_its_place(folder: Path) -> None:
@@ -55,9 +63,36 @@ async def test_what_fails_leaves_nothing_temporary(tmp_path: Path) -> None:
     put_a_folder_in_its_place(tmp_path)
     with pytest.raises(BlobUnavailable):
         await blobs.put("jobs/a/0/input", b"picture")
+    with pytest.raises(BlobUnavailable):
+        await blobs.write("jobs/a/0/input", chunks(b"picture"))
     with pytest.raises(BlobNotFound):
         await blobs.copy("jobs/none", "jobs/a/0/copy")
     assert files(tmp_path) == []
+
+
+async def test_a_file_that_can_have_no_more_links_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMLINK, "Too many links")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    blobs = FolderBlobs(tmp_path)
+    await blobs.write("jobs/a/0/input", chunks(b"a" * 300_000, b"b"))
+    await blobs.copy("jobs/a/0/input", "jobs/b/0/input")
+    assert await blobs.get("jobs/b/0/input") == b"a" * 300_000 + b"b"
+
+
+async def test_what_is_half_written_is_neither_listed_nor_left(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    seen: list[Sequence[Blob]] = []
+
+    async def looking() -> AsyncIterator[bytes]:
+        yield b"p" * 1_000_000
+        seen.append(await blobs.list("jobs/"))
+        assert len(files(tmp_path)) == 1
+
+    await blobs.write("jobs/a/0/input", looking())
+    assert seen == [[]]
+    assert files(tmp_path) == ["jobs~a~0~input"]
 
 
 async def test_another_store_on_the_folder_may_delete_meanwhile(tmp_path: Path) -> None:
