@@ -45,12 +45,14 @@ check: model ## what every change must pass: formatting, lint, types, imports, c
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/generate_protos.py --check
+	$(BIN)/python -m scripts.openapi --check
 	$(BIN)/python scripts/check_protos.py
 	$(MAKE) test
 
-proto: $(READY) ## generate the Python code of the contracts
+proto: $(READY) ## generate the Python code and the OpenAPI description of the contracts
 	$(BIN)/buf format --write protos
 	$(BIN)/python scripts/generate_protos.py
+	$(BIN)/python -m scripts.openapi
 
 bench: model ## measure, and print the tables
 	@scripts/system-packages worker rabbitmq

@@ -15,6 +15,7 @@ from edge.descriptor import descriptor_set
 from edge.replies import mappers
 
 TEMPLATE = Path(__file__).with_name("envoy.yaml")
+OPENAPI = Path(__file__).with_name("openapi.json")
 
 
 def fill(config: Config, *, admin: str) -> str:
@@ -30,6 +31,7 @@ def fill(config: Config, *, admin: str) -> str:
         "descriptor": base64.b64encode(descriptor_set()).decode(),
         "log_format": log_format(config.log_format),
         "replies": mappers(),
+        "openapi": OPENAPI.read_text(encoding="utf-8"),
     }
     # JSON is YAML, and so every value is quoted as it must be
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute({name: json.dumps(value) for name, value in values.items()})

@@ -23,6 +23,7 @@ from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
+from edge.template import OPENAPI
 from harness.mesh import Mesh, free_port
 from harness.process import Process
 from myeye import AsyncClient
@@ -59,7 +60,9 @@ def lines(target: str, path: str) -> Iterator[dict[str, Any]]:
     connection = http.client.HTTPConnection(target, timeout=LIMIT_S)
     try:
         connection.request("GET", path)
-        yield from map(json.loads, connection.getresponse())
+        answer = connection.getresponse()
+        assert answer.headers["content-type"] == "application/x-ndjson"
+        yield from map(json.loads, answer)
     finally:
         connection.close()
 
@@ -174,6 +177,16 @@ def test_every_error_of_rest_is_json_with_code_message_and_details(mesh_with_edg
     assert all(error["message"] and error["details"][0]["domain"] == "myeye" for _, error in answers.values())
     _, wrong = answers["wrong field"]
     assert wrong["details"][1]["field_violations"][0]["field"] == "inputs", "details beyond ErrorInfo are decoded too"
+
+
+def test_the_rest_face_is_described_where_it_is_served(mesh_with_edge):
+    with mesh_with_edge(workers=0) as mesh:
+        status, described = rest(mesh.edge_target, "GET", "/openapi.json")
+        unknown, _ = rest(mesh.edge_target, "GET", "/v1/jobs/nosuch:watch")
+    assert status == 200
+    assert described["openapi"] == "3.1.0"
+    assert described == json.loads(OPENAPI.read_text())
+    assert unknown == 404, "an error of a stream is one document"
 
 
 def test_buf_curl_needs_no_file_through_the_edge(mesh_with_edge):
