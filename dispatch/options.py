@@ -12,6 +12,9 @@ MAX_VIDEO_FRAMES = 10_000
 MAX_PIXELS = 50_000_000
 """Pixels of one picture, unless set otherwise: gateways advertise the limit, workers enforce it."""
 
+MAX_PICTURE_BYTES = 64 * 1024 * 1024
+"""Size of one encoded picture: gateways advertise the limit; workers, which read pictures whole, enforce it first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerOptions:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from dispatch.errors import ConfigurationError
 from dispatch.options import MAX_PIXELS
+from gateway.limits import MAX_UPLOAD_BYTES
 
 DEFAULT_PORT = 50051
+LARGEST_UPLOAD_BYTES = 5 * 1024**3
+"""What S3 copies in one request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,8 @@ class Config:
     drain_s: float
     max_queue_length: int
     max_pixels: int
+    max_upload_bytes: int
+    upload_ttl_s: float
     installation: str
     log_format: str
     insecure: bool
@@ -46,6 +51,8 @@ class Config:
             )
         if self.heartbeat_s <= 0 or self.drain_s < 0 or self.tombstone_s < 0 or self.max_queue_length < 1:
             raise ConfigurationError("--heartbeat and --max-queue-length must be positive, --drain and --tombstones not negative")
+        if not 1 <= self.max_upload_bytes <= LARGEST_UPLOAD_BYTES or self.upload_ttl_s <= 0:
+            raise ConfigurationError(f"--max-upload is from 1 to {LARGEST_UPLOAD_BYTES} bytes, and --upload-ttl positive")
 
 
 def _loopback(host: str) -> bool:
@@ -105,6 +112,10 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
     add("--max-queue-length", type=int, metavar="N", default=queue_length, help="tasks of one model and lane that may wait")
     pixels = fallback("MAX_PIXELS", str(MAX_PIXELS))
     add("--max-pixels", type=int, metavar="N", default=pixels, help="of one picture, to be told: the workers enforce theirs")
+    largest = fallback("MAX_UPLOAD", str(MAX_UPLOAD_BYTES))
+    add("--max-upload", type=int, metavar="BYTES", default=largest, help="size of one upload")
+    upload_ttl = fallback("UPLOAD_TTL", "86400")
+    add("--upload-ttl", type=float, metavar="SECONDS", default=upload_ttl, help="how long an upload is kept after its last byte")
     add("--installation", metavar="NAME", default=fallback("INSTALLATION", "myeye"), help="names on the broker begin with it")
     add("--log-format", choices=("text", "json"), default=fallback("LOG_FORMAT", "text"))
     insecure = fallback("INSECURE", "") == "1"
@@ -120,6 +131,8 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         drain_s=given.drain,
         max_queue_length=given.max_queue_length,
         max_pixels=given.max_pixels,
+        max_upload_bytes=given.max_upload,
+        upload_ttl_s=given.upload_ttl,
         installation=given.installation,
         log_format=given.log_format,
         insecure=given.insecure,

@@ -72,6 +72,38 @@ class PictureNotFound(Refusal):
         super().__init__("the picture is not in the blob store any more")
 
 
+class UploadNotFound(Refusal):
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"no upload {upload_id!r}; it may have expired")
+        self.upload_id = upload_id
+
+
+class UploadIncomplete(Refusal):
+    def __init__(self, upload_id: str, received: int, size: int) -> None:
+        super().__init__(f"upload {upload_id!r} is not complete: {received} of {size} bytes were received")
+        self.upload_id = upload_id
+        self.received = received
+
+
+class UploadIdReused(Refusal):
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"upload {upload_id!r} was begun with another size or hash")
+        self.upload_id = upload_id
+
+
+class UploadOffsetOutOfRange(Refusal):
+    def __init__(self, upload_id: str, offset: int, received: int) -> None:
+        super().__init__(f"offset {offset} is beyond the {received} bytes that were received of upload {upload_id!r}")
+        self.upload_id = upload_id
+        self.received = received
+
+
+class UploadCorrupt(Refusal):
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"what was received as upload {upload_id!r} has not the hash that was announced; it was removed")
+        self.upload_id = upload_id
+
+
 class RequestIdReused(Refusal):
     def __init__(self, request_id: str, job_id: str) -> None:
         super().__init__(f"request_id {request_id!r} was used for another request, which made job {job_id}")

@@ -40,6 +40,8 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(self._prefixes):
             return handler
+        if handler.request_streaming and not handler.response_streaming:
+            return handler._replace(stream_unary=self._unary(method, handler.stream_unary))  # type: ignore[attr-defined,no-any-return]
         if handler.response_streaming:
             return handler._replace(unary_stream=self._streaming(method, handler.unary_stream))  # type: ignore[attr-defined,no-any-return]
         return handler._replace(unary_unary=self._unary(method, handler.unary_unary))  # type: ignore[attr-defined,no-any-return]

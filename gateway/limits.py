@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dispatch.options import MAX_PIXELS, MAX_VIDEO_FRAMES
+from dispatch.options import MAX_PICTURE_BYTES, MAX_PIXELS, MAX_VIDEO_FRAMES
 
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3600 * SECOND_NS
@@ -27,6 +27,9 @@ VIDEO_MEDIA_TYPES = (
     "video/x-matroska",
     "video/x-msvideo",
 )
+
+MAX_UPLOAD_BYTES = 2 * 1024**3
+"""Of one upload, unless set otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,8 @@ class Limits:
     max_video_frames: int = MAX_VIDEO_FRAMES
     max_video_time_ns: int = DAY_NS
     max_fps: float = 60.0
+    max_upload_bytes: int = MAX_UPLOAD_BYTES
+    max_picture_bytes: int = MAX_PICTURE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +72,4 @@ class Defaults:
     page_size: int = 50
     max_fps: float = 5.0
     video_execution_timeout_ns: int = HOUR_NS // 4
+    upload_ttl_ns: int = DAY_NS

@@ -15,6 +15,8 @@ from gateway.errors import InvalidRequest, ModelNotFound, Violation
 from gateway.ids import job_id
 from gateway.limits import Defaults, Limits
 from gateway.media_type import HEAD_BYTES, is_video, media_type
+from gateway.upload_target import malformed_id
+from gateway.upload_whole import Whole
 from myeye.v1.detection_pb2 import DetectionOptions
 from myeye.v1.detection_service_pb2 import SubmitRequest
 from myeye.v1.job_pb2 import PRIORITY_NORMAL, PRIORITY_UNSPECIFIED, Input, Priority, VideoOptions
@@ -26,7 +28,7 @@ _LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9_./-]*[a-z0-9])?")
 class Picture:
     """A picture or video to be stored: its bytes are given (`content`) or lie in the blob store already (`blob`).
 
-    `video` says which frames to look at; None of a picture.
+    `video` says which frames to look at; None of a picture. `upload_id` names the upload that it was handed in by, if any.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Picture:
     content: bytes = b""
     blob: str = ""
     video: VideoOptions | None = None
+    upload_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,10 @@ class Order:
     spec: JobSpec
 
 
-def read_order(
-    request: SubmitRequest,
-    *,
-    principal: str,
-    limits: Limits,
-    defaults: Defaults,
-    categories: Mapping[str, Collection[str]],
-) -> Order:
-    """Check a request and read what it asks for.
+def check_request(
+    request: SubmitRequest, *, limits: Limits, defaults: Defaults, categories: Mapping[str, Collection[str]]
+) -> None:
+    """Check all of a request that can be checked by itself.
 
     `categories` names the models there are, each with its categories; none of a model means that they are not known yet.
 
@@ -73,7 +71,14 @@ def read_order(
     model = request.model or defaults.model
     if model not in categories:
         raise ModelNotFound(model, sorted(categories))
-    pictures = tuple(_picture(source, defaults) for source in request.inputs)
+
+
+def read_order(
+    request: SubmitRequest, *, principal: str, limits: Limits, defaults: Defaults, uploaded: Mapping[str, Whole]
+) -> Order:
+    """Read what a checked request asks for; `uploaded` are the uploads that it names, by their ids."""
+    model = request.model or defaults.model
+    pictures = tuple(_picture(source, defaults, uploaded) for source in request.inputs)
     return Order(
         job_id=job_id(principal, "Submit", request.request_id),
         request_id=request.request_id,
@@ -83,7 +88,11 @@ def read_order(
     )
 
 
-def _picture(source: Input, defaults: Defaults) -> Picture:
+def _picture(source: Input, defaults: Defaults, uploaded: Mapping[str, Whole]) -> Picture:
+    if source.blob:
+        whole = uploaded[source.blob]
+        video = video_options(source, whole.head, defaults)
+        return Picture(source.name, whole.size, whole.sha256, blob=whole.blob, video=video, upload_id=source.blob)
     content = source.content
     video = video_options(source, content[:HEAD_BYTES], defaults)
     return Picture(source.name, len(content), hashlib.sha256(content).digest(), content, video=video)
@@ -185,7 +194,9 @@ def _inputs(request: SubmitRequest, limits: Limits) -> Iterator[Violation]:
     for index, source in enumerate(request.inputs):
         yield from _too_long(f"inputs[{index}].name", source.name, limits.max_name_length)
         if source.WhichOneof("source") is None:
-            yield Violation(f"inputs[{index}].source", "must be given: set content")
+            yield Violation(f"inputs[{index}].source", "must be given: set content or blob")
+        elif source.HasField("blob"):
+            yield from malformed_id(f"inputs[{index}].blob", source.blob)
         elif not source.content:
             yield Violation(f"inputs[{index}].content", "must not be empty")
         yield from _video(f"inputs[{index}].video", source.video, limits)

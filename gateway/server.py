@@ -31,6 +31,8 @@ from gateway.reflection import add_reflection
 from gateway.service import NAME, DetectionService
 from gateway.store import Store
 from gateway.submit import Submitter
+from gateway.upload_expiry import expire_uploads
+from gateway.uploads import Uploads
 from gateway.watch import Watches
 from gateway.watch_many import JointWatches
 from gateway.workers import Workers
@@ -64,8 +66,8 @@ async def serve(config: Config, limits: Limits | None = None) -> AsyncIterator[i
     Raises:
         ConfigurationError: the broker, the blob store or the port cannot be used as configured.
     """
-    limits = limits or Limits(max_pixels=config.max_pixels)
-    defaults = Defaults(model=config.model)
+    limits = limits or Limits(max_pixels=config.max_pixels, max_upload_bytes=config.max_upload_bytes)
+    defaults = Defaults(model=config.model, upload_ttl_ns=int(config.upload_ttl_s * 1e9))
     blobs = open_blobs(config.blobs)
     await blobs.check()
     broker = await connect(config.broker, BrokerOptions(name=config.installation, max_queue_length=config.max_queue_length))
@@ -83,7 +85,8 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
     workers = Workers()
     teller = Teller(store, workers)
     watches = Watches(store, teller, heartbeat_s=config.heartbeat_s)
-    submitter = Submitter(store, broker.tasks, blobs, limits=limits, defaults=defaults)
+    uploads = Uploads(blobs, limits)
+    submitter = Submitter(store, broker.tasks, blobs, uploads, limits=limits, defaults=defaults)
     janitor = Janitor(store, submitter, blobs, tombstone_s=config.tombstone_s)
     health = Health(broker, store, (NAME, BLOB_SERVICE))
     service = DetectionService(
@@ -103,7 +106,7 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
     )
     add_DetectionServiceServicer_to_server(service, server)
     _pass_bytes_through(service, server)
-    add_BlobServiceServicer_to_server(BlobService(Downloads(store, blobs)), server)
+    add_BlobServiceServicer_to_server(BlobService(uploads, Downloads(store, blobs), upload_ttl_ns=defaults.upload_ttl_ns), server)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     add_reflection((NAME, BLOB_SERVICE, HEALTH), server)
     port = _listen(server, config.listen)
@@ -126,16 +129,19 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
             group.create_task(store.journal.follow()),
             group.create_task(hear(broker.signals, store, workers)),
             group.create_task(janitor.bury(broker.tasks)),
+            group.create_task(expire_uploads(blobs, defaults.upload_ttl_ns)),
             group.create_task(tick()),
         ]
         try:
             yield port
         finally:
-            # Watches would hold the server for its whole grace, and calls under way still need the log: so they are ended
-            # first, and the log is followed until the last call has its answer.
+            # Watches and uploads would hold the server for its whole grace, and calls under way still need the log: so they are
+            # ended first, and the log is followed until the last call has its answer.
             await health.stop()
             watches.close("this gateway is stopping")
+            uploads.close("this gateway is stopping")
             await server.stop(config.drain_s)
+            await uploads.settle()
             for task in tasks:
                 task.cancel()
 

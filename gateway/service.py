@@ -138,6 +138,7 @@ class DetectionService(DetectionServiceServicer):
                 ttl=duration(self._defaults.ttl_ns),
                 max_fps=self._defaults.max_fps,
                 video_execution_timeout=duration(self._defaults.video_execution_timeout_ns),
+                upload_ttl=duration(self._defaults.upload_ttl_ns),
             ),
             media_types=MEDIA_TYPES,
             video_media_types=VIDEO_MEDIA_TYPES,
@@ -193,4 +194,6 @@ def _limits(limits: Limits) -> capabilities_pb2.Limits:
         max_watch_targets=limits.max_watch_targets,
         max_video_frames=limits.max_video_frames,
         max_fps=limits.max_fps,
+        max_upload_bytes=limits.max_upload_bytes,
+        max_picture_bytes=limits.max_picture_bytes,
     )

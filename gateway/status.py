@@ -23,6 +23,11 @@ CODES: dict[type[Exception], tuple[code_pb2.Code.ValueType, str]] = {
     errors.ItemNotFound: (code_pb2.NOT_FOUND, "ITEM_NOT_FOUND"),
     errors.AnnotatedNotFound: (code_pb2.NOT_FOUND, "ANNOTATED_NOT_FOUND"),
     errors.PictureNotFound: (code_pb2.NOT_FOUND, "BLOB_NOT_FOUND"),
+    errors.UploadNotFound: (code_pb2.NOT_FOUND, "UPLOAD_NOT_FOUND"),
+    errors.UploadIncomplete: (code_pb2.FAILED_PRECONDITION, "UPLOAD_INCOMPLETE"),
+    errors.UploadIdReused: (code_pb2.ALREADY_EXISTS, "UPLOAD_ID_REUSED"),
+    errors.UploadOffsetOutOfRange: (code_pb2.OUT_OF_RANGE, "UPLOAD_OFFSET"),
+    errors.UploadCorrupt: (code_pb2.DATA_LOSS, "UPLOAD_CORRUPT"),
     errors.RequestIdReused: (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.QueueIsFull: (code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     errors.CursorOutOfRange: (code_pb2.OUT_OF_RANGE, "CURSOR_OUT_OF_RANGE"),
@@ -83,6 +88,17 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
             metadata = {"models": ",".join(models)}
         case errors.RequestIdReused(job_id=job_id):
             metadata = {"job_id": job_id}
+        case (
+            errors.UploadIncomplete(upload_id=upload_id, received=received)
+            | errors.UploadOffsetOutOfRange(upload_id=upload_id, received=received)
+        ):
+            metadata = {"upload_id": upload_id, "received_bytes": str(received)}
+        case (
+            errors.UploadNotFound(upload_id=upload_id)
+            | errors.UploadIdReused(upload_id=upload_id)
+            | errors.UploadCorrupt(upload_id=upload_id)
+        ):
+            metadata = {"upload_id": upload_id}
         case errors.QueueIsFull(model=model, lane=lane):
             violation = error_details_pb2.QuotaFailure.Violation(subject=f"queue:{model}.{lane}", description=str(error))
             details = (error_details_pb2.QuotaFailure(violations=[violation]), _retry(retry_after_s))

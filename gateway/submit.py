@@ -22,11 +22,12 @@ from dispatch.lifecycle import Job, State
 from dispatch.ports import BlobStore, Kind, Lane, Queue, TaskQueue
 from dispatch.v1.event_pb2 import JobSpec
 from dispatch.v1.task_pb2 import Task
-from gateway.errors import InputMissing, JobNotFinished, JobSucceeded, QueueIsFull, RequestIdReused, Unavailable
+from gateway.errors import InputMissing, JobNotFinished, JobSucceeded, QueueIsFull, RequestIdReused, Unavailable, UploadNotFound
 from gateway.ids import job_id
 from gateway.limits import Defaults, Limits
-from gateway.order import Order, Picture, annotated_blob, read_order, stored_inputs
+from gateway.order import Order, Picture, annotated_blob, check_request, read_order, stored_inputs
 from gateway.store import Store
+from gateway.uploads import Uploads
 from myeye.v1.detection_service_pb2 import SubmitRequest
 
 log = logging.getLogger(__name__)
@@ -37,12 +38,15 @@ SETTLE_S = 10.0
 class Submitter:
     """Makes jobs. `under_way` holds the ids of those that are being made here."""
 
-    def __init__(self, store: Store, tasks: TaskQueue, blobs: BlobStore, *, limits: Limits, defaults: Defaults) -> None:
+    def __init__(
+        self, store: Store, tasks: TaskQueue, blobs: BlobStore, uploads: Uploads, *, limits: Limits, defaults: Defaults
+    ) -> None:
         self.under_way: set[str] = set()
         self._store = store
         self._journal: Journal = store.journal
         self._tasks = tasks
         self._blobs = blobs
+        self._uploads = uploads
         self._limits = limits
         self._defaults = defaults
 
@@ -50,14 +54,14 @@ class Submitter:
         """Make the job that is asked for, or find the one that an earlier call made: then the second value is true.
 
         Raises:
-            InvalidRequest, ModelNotFound: nothing was done.
+            InvalidRequest, ModelNotFound, UploadNotFound, UploadIncomplete: nothing was done.
             RequestIdReused: its request_id made another job.
             QueueIsFull: nothing was kept.
             BrokerUnavailable, BlobUnavailable, Unavailable: the job may or may not come to be; safe to repeat with a request_id.
         """
-        order = read_order(
-            request, principal=principal, limits=self._limits, defaults=self._defaults, categories=self._categories()
-        )
+        check_request(request, limits=self._limits, defaults=self._defaults, categories=self._categories())
+        uploaded = await self._uploads.wholes(principal, [source.blob for source in request.inputs if source.blob])
+        order = read_order(request, principal=principal, limits=self._limits, defaults=self._defaults, uploaded=uploaded)
         return await self._make(order)
 
     async def retry(self, principal: str, old_id: str, request_id: str) -> tuple[Job, bool]:
@@ -132,7 +136,7 @@ class Submitter:
         try:
             await self._blobs.copy(picture.blob, blob)
         except BlobNotFound as error:
-            raise InputMissing(picture.name) from error
+            raise UploadNotFound(picture.upload_id) if picture.upload_id else InputMissing(picture.name) from error
 
     async def _discard(self, folder: str) -> None:
         """Leave no pictures behind of a job that is not."""
@@ -189,6 +193,7 @@ def tasks_of(job: Job) -> list[Task]:
             traceparent=spec.traceparent,
             accepted_id=job.accepted_id,
             max_attempts=spec.max_attempts,
+            input_size_bytes=source.size_bytes,
             video=source.video if source.HasField("video") else None,
         )
         for index, source in enumerate(spec.inputs)

@@ -6,11 +6,12 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
 
 from dispatch.codec import duration, nanoseconds
+from dispatch.options import MAX_PICTURE_BYTES
 from dispatch.v1.task_pb2 import Task
 from myeye.v1.detection_pb2 import BoundingBox, Detection, DetectionResult
 from myeye.v1.job_pb2 import Timings
 from worker.attempt import Attempt
-from worker.detection import Box, DetectOutcome, DetectRequest
+from worker.detection import Box, DetectOutcome, DetectRequest, PictureRejected
 
 MAX_RESULTS = 100
 
@@ -22,6 +23,17 @@ def parse_task(body: bytes) -> Task | None:
     except DecodeError:
         return None
     return task if task.id and task.job_id and task.item >= 0 else None
+
+
+def check_size(task: Task) -> None:
+    """Refuse a picture that is too large to be read into memory; videos are not read so.
+
+    Raises:
+        PictureRejected: it has more than MAX_PICTURE_BYTES.
+    """
+    if not task.HasField("video") and task.input_size_bytes > MAX_PICTURE_BYTES:
+        message = f"the picture has {task.input_size_bytes:,} bytes; at most {MAX_PICTURE_BYTES:,} are looked at"
+        raise PictureRejected("IMAGE_TOO_LARGE", message)
 
 
 def request_of(task: Task, picture: bytes) -> DetectRequest:

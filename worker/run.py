@@ -23,7 +23,7 @@ from worker.attempt import Attempt
 from worker.desk import Desk
 from worker.detection import DetectOutcome, Stage
 from worker.failure import FORESEEN, failure_of
-from worker.messages import parse_task, request_of, result_of, timings_of
+from worker.messages import check_size, parse_task, request_of, result_of, timings_of
 from worker.retry import retry
 from worker.view import ItemLost, item_of
 
@@ -88,6 +88,7 @@ class _Run:
     async def _fetch(self) -> tuple[bytes, float]:
         self._note(Stage.FETCHING)
         begun_s = time.monotonic()
+        check_size(self._attempt.task)
         picture = await self._desk.blobs.get(self._attempt.task.input_blob)
         return picture, time.monotonic() - begun_s
 

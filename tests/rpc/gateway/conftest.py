@@ -27,6 +27,7 @@ from gateway.config import Config, read_config
 from gateway.limits import Limits
 from gateway.server import serve
 from myeye.v1 import detection_service_pb2 as pb
+from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
 from myeye.v1.detection_pb2 import Detection, DetectionResult
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
 from myeye.v1.event_pb2 import Event as PublicEvent
@@ -96,6 +97,7 @@ class Front:
     target: str
     channel: grpc.aio.Channel
     stub: DetectionServiceStub
+    blob_stub: BlobServiceStub
     health: health_pb2_grpc.HealthStub
 
     async def submit(self, count: int = 1, **fields: Any) -> Job:
@@ -127,7 +129,12 @@ def start(tmp_path: Path) -> Starting:
             options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
                 front = Front(
-                    config, f"127.0.0.1:{port}", channel, DetectionServiceStub(channel), health_pb2_grpc.HealthStub(channel)
+                    config,
+                    f"127.0.0.1:{port}",
+                    channel,
+                    DetectionServiceStub(channel),
+                    BlobServiceStub(channel),
+                    health_pb2_grpc.HealthStub(channel),
                 )
                 async with asyncio.timeout(LIMIT_S):
                     async for answer in front.health.Watch(health_pb2.HealthCheckRequest()):

@@ -39,6 +39,7 @@ async def test_capabilities_tell_the_default_model_even_before_a_worker_was_seen
     answer = await front.stub.GetCapabilities(pb.GetCapabilitiesRequest())
     assert [(model.name, model.is_default, model.live_workers) for model in answer.models] == [("efficientdet-lite0", True, 0)]
     assert answer.limits.max_items_per_job == 100
+    assert answer.limits.max_picture_bytes == 64 * 1024 * 1024
     assert "image/jpeg" in answer.media_types
 
 

@@ -12,6 +12,7 @@ from dispatch.codec import duration, timestamp
 from dispatch.errors import BlobUnavailable
 from dispatch.events import Expired, Failed, Started, Succeeded
 from dispatch.lifecycle import ItemRetrying, State
+from dispatch.options import MAX_PICTURE_BYTES
 from dispatch.ports import BlobStore, Delivery, Lane, Queue
 from dispatch.v1.task_pb2 import Task
 from myeye.v1.detection_pb2 import DetectionResult
@@ -27,6 +28,19 @@ async def dead_letter(site: Any) -> Delivery:
         letter: Delivery = await anext(aiter(letters))
         await letter.ack()
         return letter
+
+
+@pytest.mark.parametrize(("beyond", "state"), [(0, State.SUCCEEDED), (1, State.FAILED)])
+async def test_a_picture_that_is_too_large_is_refused_before_it_is_read(
+    site: Any, pool_of: Any, beyond: int, state: State
+) -> None:
+    task = await site.accept(picture=None if beyond else b"a picture")
+    task.input_size_bytes = MAX_PICTURE_BYTES + beyond
+    await site.publish(task)
+    async with site.worker(pool_of()):
+        job = await site.ended(task.job_id)
+    assert (job.state, job.items[0].attempt) == (state, 1)
+    assert not beyond or job.items[0].failure.reason == "IMAGE_TOO_LARGE"
 
 
 async def test_a_detector_that_fails_once_is_tried_again_after_a_delay(site: Any, pool_of: Any) -> None:

@@ -42,6 +42,12 @@ def test_a_malformed_address_is_named(address: str):
         read_config(["--listen", address], {}, FOLDER)
 
 
+@pytest.mark.parametrize("flags", [["--max-upload", "0"], ["--max-upload", str(5 * 1024**3 + 1)], ["--upload-ttl", "0"]])
+def test_limits_of_uploads_that_cannot_be_kept_are_refused(flags: list[str]):
+    with pytest.raises(ConfigurationError, match="--max-upload"):
+        read_config(flags, {}, FOLDER)
+
+
 def test_a_number_that_is_none_is_a_usage_error(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as caught:
         read_config([], {"MYEYE_HEARTBEAT": "soon"}, FOLDER)

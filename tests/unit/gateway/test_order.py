@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from dispatch.codec import duration, nanoseconds
 from gateway.errors import InvalidRequest, ModelNotFound
 from gateway.limits import SECOND_NS, Defaults, Limits
-from gateway.order import Order, read_order
+from gateway.order import Order, check_request, read_order
+from gateway.upload_whole import Whole
 from myeye.v1.detection_pb2 import DetectionOptions
 from myeye.v1.detection_service_pb2 import SubmitRequest
 from myeye.v1.job_pb2 import PRIORITY_HIGH, PRIORITY_NORMAL, Input, VideoOptions
@@ -18,8 +21,13 @@ MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2avc1mp41"
 CATEGORIES = {"efficientdet-lite0": ("person", "cat"), "not-seen-yet": ()}
 
 
+UPLOAD = "upload-of-sixteen"
+UPLOADED = {UPLOAD: Whole("uploads/u/whole", 7, hashlib.sha256(b"picture").digest(), b"picture")}
+
+
 def read(request: SubmitRequest) -> Order:
-    return read_order(request, principal="me", limits=LIMITS, defaults=Defaults(), categories=CATEGORIES)
+    check_request(request, limits=LIMITS, defaults=Defaults(), categories=CATEGORIES)
+    return read_order(request, principal="me", limits=LIMITS, defaults=Defaults(), uploaded=UPLOADED)
 
 
 def request(**fields: object) -> SubmitRequest:

@@ -78,7 +78,8 @@ class BlobServiceServicer:
         """Takes the bytes of a picture or video. The first message is the target, all others are data in order. The answer comes when the client
         has sent its last message: with `complete` when the upload is whole, otherwise with where to go on.
 
-        Whatever ends the call, what GetUpload then tells as received is kept and need not be sent again.
+        Whatever ends the call, what GetUpload then tells as received is kept and need not be sent again. Calls of one upload may run at once,
+        on any gateways. A call with no data is fine: it asks for an upload that was received to its last byte to be completed.
         INVALID_ARGUMENT with a BadRequest for a malformed target, more bytes than `size_bytes`, or a stream that does not begin with a target.
         OUT_OF_RANGE (UPLOAD_OFFSET) when `offset` is beyond what was received; the metadata `received_bytes` tells that.
         ALREADY_EXISTS (UPLOAD_ID_REUSED) when the upload was begun with another size or hash.
@@ -98,7 +99,8 @@ class BlobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUpload(self, request, context):
-        """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired.
+        """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired. INVALID_ARGUMENT for
+        what cannot be the id of one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class BlobServiceStub:
     """Takes the bytes of a picture or video. The first message is the target, all others are data in order. The answer comes when the client
     has sent its last message: with `complete` when the upload is whole, otherwise with where to go on.
 
-    Whatever ends the call, what GetUpload then tells as received is kept and need not be sent again.
+    Whatever ends the call, what GetUpload then tells as received is kept and need not be sent again. Calls of one upload may run at once,
+    on any gateways. A call with no data is fine: it asks for an upload that was received to its last byte to be completed.
     INVALID_ARGUMENT with a BadRequest for a malformed target, more bytes than `size_bytes`, or a stream that does not begin with a target.
     OUT_OF_RANGE (UPLOAD_OFFSET) when `offset` is beyond what was received; the metadata `received_bytes` tells that.
     ALREADY_EXISTS (UPLOAD_ID_REUSED) when the upload was begun with another size or hash.
@@ -54,7 +55,9 @@ class BlobServiceStub:
     A piece is at most `Limits.max_message_bytes`; a file is sent as one piece or as several, in order. Fails as Upload does.
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_blob_service_pb2.GetUploadRequest, _blob_service_pb2.GetUploadResponse]
-    """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired."""
+    """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired. INVALID_ARGUMENT for
+    what cannot be the id of one.
+    """
     DownloadInput: _grpc.UnaryStreamMultiCallable[_blob_service_pb2.DownloadInputRequest, _blob_service_pb2.DownloadInputResponse]
     """Gives an item's picture as it was handed in. Its content type is told by its first bytes: one of
     `GetCapabilitiesResponse.media_types`, or application/octet-stream.
@@ -82,7 +85,8 @@ class BlobServiceAsyncStub(BlobServiceStub):
     """Takes the bytes of a picture or video. The first message is the target, all others are data in order. The answer comes when the client
     has sent its last message: with `complete` when the upload is whole, otherwise with where to go on.
 
-    Whatever ends the call, what GetUpload then tells as received is kept and need not be sent again.
+    Whatever ends the call, what GetUpload then tells as received is kept and need not be sent again. Calls of one upload may run at once,
+    on any gateways. A call with no data is fine: it asks for an upload that was received to its last byte to be completed.
     INVALID_ARGUMENT with a BadRequest for a malformed target, more bytes than `size_bytes`, or a stream that does not begin with a target.
     OUT_OF_RANGE (UPLOAD_OFFSET) when `offset` is beyond what was received; the metadata `received_bytes` tells that.
     ALREADY_EXISTS (UPLOAD_ID_REUSED) when the upload was begun with another size or hash.
@@ -94,7 +98,9 @@ class BlobServiceAsyncStub(BlobServiceStub):
     A piece is at most `Limits.max_message_bytes`; a file is sent as one piece or as several, in order. Fails as Upload does.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_blob_service_pb2.GetUploadRequest, _blob_service_pb2.GetUploadResponse]  # type: ignore[assignment]
-    """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired."""
+    """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired. INVALID_ARGUMENT for
+    what cannot be the id of one.
+    """
     DownloadInput: _aio.UnaryStreamMultiCallable[_blob_service_pb2.DownloadInputRequest, _blob_service_pb2.DownloadInputResponse]  # type: ignore[assignment]
     """Gives an item's picture as it was handed in. Its content type is told by its first bytes: one of
     `GetCapabilitiesResponse.media_types`, or application/octet-stream.
@@ -125,7 +131,8 @@ class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes the bytes of a picture or video. The first message is the target, all others are data in order. The answer comes when the client
         has sent its last message: with `complete` when the upload is whole, otherwise with where to go on.
 
-        Whatever ends the call, what GetUpload then tells as received is kept and need not be sent again.
+        Whatever ends the call, what GetUpload then tells as received is kept and need not be sent again. Calls of one upload may run at once,
+        on any gateways. A call with no data is fine: it asks for an upload that was received to its last byte to be completed.
         INVALID_ARGUMENT with a BadRequest for a malformed target, more bytes than `size_bytes`, or a stream that does not begin with a target.
         OUT_OF_RANGE (UPLOAD_OFFSET) when `offset` is beyond what was received; the metadata `received_bytes` tells that.
         ALREADY_EXISTS (UPLOAD_ID_REUSED) when the upload was begun with another size or hash.
@@ -149,7 +156,9 @@ class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _blob_service_pb2.GetUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_blob_service_pb2.GetUploadResponse, _abc.Awaitable[_blob_service_pb2.GetUploadResponse]]:
-        """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired."""
+        """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired. INVALID_ARGUMENT for
+        what cannot be the id of one.
+        """
 
     @_abc_1.abstractmethod
     def DownloadInput(

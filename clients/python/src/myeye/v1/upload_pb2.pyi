@@ -38,7 +38,7 @@ class Upload(_message.Message):
     """Whether it is whole and checked. Only then can a job name it."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is removed if nothing more comes."""
+        """When it is removed if nothing more comes; absent before its first byte is durable."""
 
     def __init__(
         self,
