@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from worker.line import Line
 from worker.orders import Orders
 from worker.sandbox import confine
-from worker.wire import Ready, Unusable
+from worker.wire import DETECTOR, Message, Ready, Unusable
 
 if TYPE_CHECKING:
     from worker.duty import Duty
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     """Look at pictures until the pool closes the line. Give 0 then, 1 when that is not possible here."""
     orders = Orders.parse(arguments)
     confine(orders.memory_bytes)
-    line = Line(socket.socket(fileno=orders.socket_fd))
+    line = Line(socket.socket(fileno=orders.socket_fd), DETECTOR)
     try:
         duty = _prepare(line, orders)
     except _Missing as error:
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _prepare(line: Line, orders: Orders) -> Duty:
+def _prepare(line: Line[Message], orders: Orders) -> Duty:
     """Load everything and look at a first picture."""
     _load_libraries()
     from worker.detector import Detector

@@ -16,7 +16,7 @@ from worker.detection import DetectOutcome, DetectRequest, PictureRejected, Stag
 from worker.detector import Detector, Options
 from worker.line import Line
 from worker.picture import Picture, decode
-from worker.wire import Broke, Entered, Found, Look, Rejected
+from worker.wire import Broke, Entered, Found, Look, Message, Rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class _Decoded:
 class Duty:
     """Answers what comes over the line with a detector, which it owns."""
 
-    def __init__(self, line: Line, detector: Detector, *, max_pixels: int) -> None:
+    def __init__(self, line: Line[Message], detector: Detector, *, max_pixels: int) -> None:
         self._line = line
         self._detector = detector
         self._max_pixels = max_pixels

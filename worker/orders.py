@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from worker.detection import Model
 
@@ -18,6 +19,13 @@ class Orders:
     max_pixels: int
     path: Path
     model: Model
+
+    @property
+    def files(self) -> Sequence[int]:
+        return ()
+
+    def with_socket(self, socket_fd: int) -> Self:
+        return replace(self, socket_fd=socket_fd)
 
     def arguments(self) -> list[str]:
         numbers = (self.socket_fd, self.memory_bytes, self.max_pixels)

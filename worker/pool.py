@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from dispatch.errors import ConfigurationError
 from worker.backoff import Backoff
-from worker.detection import DetectorFailed, DetectOutcome, DetectRequest, PictureRejected, Stage
+from worker.detection import DetectorFailed, DetectOutcome, DetectRequest, Model, PictureRejected, Stage
 from worker.models import ModelFile
 from worker.orders import Orders
 from worker.process import Launch, Process
 from worker.sandbox import MEMORY_BYTES
 from worker.seat import Job, Seat
-from worker.wire import Broke, Entered, Found, Message, Rejected
+from worker.wire import DETECTOR, Broke, Entered, Found, Message, Rejected
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +32,16 @@ CANCEL_S = 2.0
 class Pool:
     """A DetectorPool over processes that are replaced when they die."""
 
-    def __init__(self, launch: Launch, *, detectors: int, backoff: Backoff | None = None, cancel_s: float = CANCEL_S) -> None:
-        self.model = launch.orders.model
+    def __init__(
+        self,
+        launch: Launch[Message],
+        model: Model,
+        *,
+        detectors: int,
+        backoff: Backoff | None = None,
+        cancel_s: float = CANCEL_S,
+    ) -> None:
+        self.model = model
         self.detectors = detectors
         self._launch = launch
         self._backoff = backoff or Backoff(base_s=0.1)
@@ -46,7 +55,8 @@ class Pool:
     def of(cls, file: ModelFile, *, detectors: int, max_pixels: int) -> Pool:
         """Make a pool of the real detectors."""
         orders = Orders(socket_fd=-1, memory_bytes=MEMORY_BYTES, max_pixels=max_pixels, path=file.path, model=file.model)
-        return cls(Launch(orders), detectors=detectors)
+        launch = Launch(orders, (sys.executable, "-m", "worker.child"), DETECTOR, "detector")
+        return cls(launch, file.model, detectors=detectors)
 
     @property
     def pids(self) -> Sequence[int]:
@@ -98,7 +108,7 @@ class Pool:
             if fruitless:
                 await asyncio.sleep(self._backoff.delay_s(fruitless))
 
-    async def _serve(self, seat: Seat, process: Process) -> None:
+    async def _serve(self, seat: Seat, process: Process[Message]) -> None:
         """Work with a process until it is gone, and see to what it leaves behind."""
         seat.process = process
         self._fill()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from worker.detection import DetectOutcome, DetectRequest, Stage
 from worker.process import Process
-from worker.wire import Look
+from worker.wire import Look, Message
 
 IN_FLIGHT = 2
 """Requests that a process holds: one is detected while the next is decoded."""
@@ -53,7 +53,7 @@ class Job:
 class Seat:
     """A place for one process at a time, and what that holds."""
 
-    process: Process | None = None
+    process: Process[Message] | None = None
     jobs: dict[int, Job] = field(default_factory=dict)
     fruitful: bool = False
     """Whether the process has answered anything."""

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from worker.detection import Box, DetectOutcome, DetectRequest, Stage
 
 LENGTHS = struct.Struct("!II")
 """Of the head and of the body, in bytes."""
+
+M = TypeVar("M")
+
+
+@dataclass(frozen=True, slots=True)
+class Wire(Generic[M]):
+    """How the messages of one kind of process become frames and back; `decode` is given head and body, and raises ValueError."""
+
+    encode: Callable[[M], bytes]
+    decode: Callable[[bytes, bytes], M]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +91,7 @@ def encode(message: Message) -> bytes:
             body = fields["request"].pop("picture")
         case Found():
             body = fields["outcome"].pop("annotated")
-    head = json.dumps([type(message).__name__, fields]).encode()
-    return LENGTHS.pack(len(head), len(body)) + head + body
+    return pack(type(message).__name__, fields, body)
 
 
 def decode(head: bytes, body: bytes) -> Message:
@@ -90,9 +100,24 @@ def decode(head: bytes, body: bytes) -> Message:
     Raises:
         ValueError: it is none.
     """
+    return unpack(head, body, _message)
+
+
+def pack(name: str, fields: dict[str, Any], body: bytes) -> bytes:
+    """Make a frame of a message's name, its fields but one, and that one."""
+    head = json.dumps([name, fields]).encode()
+    return LENGTHS.pack(len(head), len(body)) + head + body
+
+
+def unpack(head: bytes, body: bytes, read: Callable[[str, dict[str, Any], bytes], M]) -> M:
+    """Take a frame apart and let `read` make the message.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         name, fields = json.loads(head)
-        return _message(name, fields, body)
+        return read(name, fields, body)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a message: {head[:100]!r}") from error
 
@@ -124,3 +149,6 @@ def _request(fields: dict[str, Any], body: bytes) -> DetectRequest:
 def _outcome(fields: dict[str, Any], body: bytes) -> DetectOutcome:
     boxes = tuple(Box(**box) for box in fields.pop("boxes"))
     return DetectOutcome(annotated=body, boxes=boxes, **fields)
+
+
+DETECTOR = Wire(encode, decode)

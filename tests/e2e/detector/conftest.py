@@ -21,6 +21,7 @@ from worker.orders import Orders
 from worker.pool import Pool
 from worker.process import Launch
 from worker.sandbox import MEMORY_BYTES
+from worker.wire import DETECTOR
 
 LIMIT_S = 30.0
 MAX_PIXELS = 10_000_000
@@ -92,8 +93,8 @@ def faulty_pool() -> FaultyPool:
     ) -> Pool:
         model = Model("faulty", "00" * 32, 0.5, ("cat",))
         orders = Orders(-1, MEMORY_BYTES, MAX_PIXELS, Path("none"), model)
-        launch = Launch(orders, (program, str(FAULTY), mode), start_s)
-        return Pool(launch, detectors=detectors, backoff=Backoff(base_s=0.001, cap_s=0.01), cancel_s=cancel_s)
+        launch = Launch(orders, (program, str(FAULTY), mode), DETECTOR, "detector", start_s)
+        return Pool(launch, model, detectors=detectors, backoff=Backoff(base_s=0.001, cap_s=0.01), cancel_s=cancel_s)
 
     return lambda *args, **options: started(make(*args, **options))
 

@@ -12,13 +12,13 @@ from worker.detection import Box, DetectOutcome, Stage
 from worker.line import Line
 from worker.orders import Orders
 from worker.sandbox import confine
-from worker.wire import Broke, Entered, Found, Look, Ready, Rejected, Unusable
+from worker.wire import DETECTOR, Broke, Entered, Found, Look, Ready, Rejected, Unusable
 
 
 def main(mode: str, arguments: list[str]) -> int:
     orders = Orders.parse(arguments)
     confine(orders.memory_bytes)
-    line = Line(socket.socket(fileno=orders.socket_fd))
+    line = Line(socket.socket(fileno=orders.socket_fd), DETECTOR)
     if mode == "unusable":
         line.send(Unusable("libGL.so.1 is missing"))
         return 1

@@ -17,6 +17,7 @@ from worker.models import ModelFile, SourceUnavailable, WheelMember
 from worker.orders import Orders
 from worker.process import Launch, Process
 from worker.sandbox import MEMORY_BYTES
+from worker.wire import DETECTOR
 
 PARENT = """
 import asyncio, sys
@@ -36,7 +37,8 @@ asyncio.run(main(*sys.argv[1:]))
 
 @pytest.fixture
 def launch(model_file: ModelFile) -> Launch:
-    return Launch(Orders(-1, MEMORY_BYTES, 1000, model_file.path, model_file.model))
+    orders = Orders(-1, MEMORY_BYTES, 1000, model_file.path, model_file.model)
+    return Launch(orders, (sys.executable, "-m", "worker.child"), DETECTOR, "detector")
 
 
 async def refusal(launch: Launch) -> str:
