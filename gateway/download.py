@@ -1,4 +1,4 @@
-"""Download: the bytes of an item's picture, as it was handed in or with the boxes drawn."""
+"""Download: the bytes of an item's picture or video, as it was handed in or with the boxes drawn."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from gateway.errors import AnnotatedNotFound, ItemNotFound, PictureNotFound
 from gateway.media_type import media_type
 from gateway.order import annotated_blob
 from gateway.store import Store
+from myeye.v1.job_pb2 import VideoResult
 
 
 class Downloads:
@@ -40,12 +41,12 @@ class Downloads:
         """Yield an item's picture with the boxes drawn.
 
         Raises:
-            AnnotatedNotFound: none was asked for, or the item has not succeeded.
+            AnnotatedNotFound: none was asked for, the item has not succeeded, or the worker had no codec for a video.
             Otherwise as `input`.
         """
         item, spec = await self._item(principal, job_id, index)
-        if not spec.annotate or item.state is not State.SUCCEEDED:
-            raise AnnotatedNotFound(job_id, index, item.state, asked=spec.annotate)
+        if why := _missing(item, spec):
+            raise AnnotatedNotFound(job_id, index, item.state, why)
         async with aclosing(self._read(annotated_blob(spec.inputs[index].blob))) as bodies:
             async for body in bodies:
                 yield body
@@ -65,3 +66,14 @@ class Downloads:
                     yield HttpBody(content_type=content_type, data=chunk)
         except BlobNotFound as error:
             raise PictureNotFound from error
+
+
+def _missing(item: Item, spec: JobSpec) -> str:
+    """Say why there is nothing with the boxes drawn; empty when there is."""
+    if not spec.annotate:
+        return "the job was submitted without annotate"
+    if item.state is not State.SUCCEEDED:
+        return f"the item is {item.state.name}"
+    if item.video and not VideoResult.FromString(item.video).annotated:
+        return "the worker had no codec for it"
+    return ""

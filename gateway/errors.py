@@ -61,9 +61,8 @@ class ItemNotFound(Refusal):
 
 
 class AnnotatedNotFound(Refusal):
-    def __init__(self, job_id: str, index: int, state: State, *, asked: bool) -> None:
-        why = f"the item is {state.name}" if asked else "the job was submitted without annotate"
-        super().__init__(f"there is no annotated picture of item {index} of job {job_id}: {why}")
+    def __init__(self, job_id: str, index: int, state: State, why: str) -> None:
+        super().__init__(f"there is no annotated picture or video of item {index} of job {job_id}: {why}")
         self.state = state
 
 

@@ -8,16 +8,20 @@ from collections.abc import Sequence
 import grpc
 import pytest
 
+from dispatch.blobs import open_blobs
 from dispatch.codec import duration
 from dispatch.events import FramesFound
 from dispatch.ports import Kind
 from dispatch.v1.signal_pb2 import RunProgress, Signal
 from dispatch.v1.task_pb2 import Task
 from myeye.v1 import detection_service_pb2 as pb
+from myeye.v1.blob_service_pb2 import DownloadAnnotatedRequest
+from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
 from myeye.v1.detection_pb2 import Detection, FrameResult
 from myeye.v1.event_pb2 import FramesDetected
 from myeye.v1.job_pb2 import STATE_FAILED, STATE_SUCCEEDED, Input, VideoOptions, VideoResult
 
+WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm and so on"
 MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00 and so on"
 SECOND_NS = 1_000_000_000
 
@@ -126,3 +130,21 @@ async def test_retry_looks_at_a_video_as_it_was_asked_for(front, hand, kept):
         await front.stub.Retry(pb.RetryRequest(job_id=job.id))
         again = Task.FromString((await anext(deliveries)).body)
     assert again.video == task.video
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+async def test_an_annotated_video_is_there_or_it_is_said_that_it_is_not(front, hand, refused, annotated):
+    job = await front.submit(inputs=[Input(content=MP4)], annotate=True)
+    async with hand.taking(kind=Kind.VIDEO) as deliveries:
+        task, run = await hand.start(await anext(deliveries))
+        await open_blobs(front.config.blobs).put(task.annotated_blob, WEBM)
+        await hand.succeed_with_video(task, run, VideoResult(width_px=4, annotated=annotated))
+    await front.events(job.id)
+    blobs = BlobServiceStub(front.channel)
+    download = blobs.DownloadAnnotated(DownloadAnnotatedRequest(job_id=job.id))
+    if annotated:
+        body = (await download.read()).body
+        assert (body.content_type, body.data) == ("video/webm", WEBM)
+    else:
+        details = await refused(download.read(), grpc.StatusCode.NOT_FOUND, "ANNOTATED_NOT_FOUND")
+        assert details["ErrorInfo"].metadata["state"] == "SUCCEEDED"

@@ -117,10 +117,11 @@ class BlobServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadAnnotated(self, request, context):
-        """Gives an item's picture or video with the boxes drawn on it, a JPEG or a WebM.
+        """Gives an item's picture or video with the boxes drawn on it, a JPEG or a WebM (VP8). A video has the frames that were looked at, in
+        their pace, without sound, and at most 1280 pixels on its long side.
 
         NOT_FOUND: JOB_NOT_FOUND, JOB_PURGED; ITEM_NOT_FOUND when the job has no such item; ANNOTATED_NOT_FOUND when none was asked for, or
-        the item has not succeeded (yet), the metadata `state` names its state; BLOB_NOT_FOUND when the picture is gone.
+        the item has not succeeded (yet), the metadata `state` names its state, or `VideoResult.annotated` is false; BLOB_NOT_FOUND when the picture is gone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

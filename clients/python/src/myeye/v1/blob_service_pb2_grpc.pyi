@@ -65,10 +65,11 @@ class BlobServiceStub:
     NOT_FOUND: JOB_NOT_FOUND, JOB_PURGED; ITEM_NOT_FOUND when the job has no such item; BLOB_NOT_FOUND when the picture is gone.
     """
     DownloadAnnotated: _grpc.UnaryStreamMultiCallable[_blob_service_pb2.DownloadAnnotatedRequest, _blob_service_pb2.DownloadAnnotatedResponse]
-    """Gives an item's picture or video with the boxes drawn on it, a JPEG or a WebM.
+    """Gives an item's picture or video with the boxes drawn on it, a JPEG or a WebM (VP8). A video has the frames that were looked at, in
+    their pace, without sound, and at most 1280 pixels on its long side.
 
     NOT_FOUND: JOB_NOT_FOUND, JOB_PURGED; ITEM_NOT_FOUND when the job has no such item; ANNOTATED_NOT_FOUND when none was asked for, or
-    the item has not succeeded (yet), the metadata `state` names its state; BLOB_NOT_FOUND when the picture is gone.
+    the item has not succeeded (yet), the metadata `state` names its state, or `VideoResult.annotated` is false; BLOB_NOT_FOUND when the picture is gone.
     """
 
 @_typing.type_check_only
@@ -108,10 +109,11 @@ class BlobServiceAsyncStub(BlobServiceStub):
     NOT_FOUND: JOB_NOT_FOUND, JOB_PURGED; ITEM_NOT_FOUND when the job has no such item; BLOB_NOT_FOUND when the picture is gone.
     """
     DownloadAnnotated: _aio.UnaryStreamMultiCallable[_blob_service_pb2.DownloadAnnotatedRequest, _blob_service_pb2.DownloadAnnotatedResponse]  # type: ignore[assignment]
-    """Gives an item's picture or video with the boxes drawn on it, a JPEG or a WebM.
+    """Gives an item's picture or video with the boxes drawn on it, a JPEG or a WebM (VP8). A video has the frames that were looked at, in
+    their pace, without sound, and at most 1280 pixels on its long side.
 
     NOT_FOUND: JOB_NOT_FOUND, JOB_PURGED; ITEM_NOT_FOUND when the job has no such item; ANNOTATED_NOT_FOUND when none was asked for, or
-    the item has not succeeded (yet), the metadata `state` names its state; BLOB_NOT_FOUND when the picture is gone.
+    the item has not succeeded (yet), the metadata `state` names its state, or `VideoResult.annotated` is false; BLOB_NOT_FOUND when the picture is gone.
     """
 
 class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -178,10 +180,11 @@ class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _blob_service_pb2.DownloadAnnotatedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_blob_service_pb2.DownloadAnnotatedResponse], _abc.AsyncIterator[_blob_service_pb2.DownloadAnnotatedResponse]]:
-        """Gives an item's picture or video with the boxes drawn on it, a JPEG or a WebM.
+        """Gives an item's picture or video with the boxes drawn on it, a JPEG or a WebM (VP8). A video has the frames that were looked at, in
+        their pace, without sound, and at most 1280 pixels on its long side.
 
         NOT_FOUND: JOB_NOT_FOUND, JOB_PURGED; ITEM_NOT_FOUND when the job has no such item; ANNOTATED_NOT_FOUND when none was asked for, or
-        the item has not succeeded (yet), the metadata `state` names its state; BLOB_NOT_FOUND when the picture is gone.
+        the item has not succeeded (yet), the metadata `state` names its state, or `VideoResult.annotated` is false; BLOB_NOT_FOUND when the picture is gone.
         """
 
 def add_BlobServiceServicer_to_server(servicer: BlobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -327,7 +327,9 @@ class VideoResult(_message.Message):
     frames_total: _builtins.int
     """Frames to look at: an estimate until the item has SUCCEEDED, and then `frames_done`."""
     annotated: _builtins.bool
-    """Whether a video with the boxes drawn was kept."""
+    """Whether a video with the boxes drawn was kept. False although `annotate` was asked for when the worker had no codec for it: what was
+    found is worth more than the drawing.
+    """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """How long the video says it is; absent when it does not say."""
@@ -383,8 +385,12 @@ class Item(_message.Message):
     @_builtins.property
     def error(self) -> _status_pb2.Status:
         """Why it failed, or why its last attempt did. Its `google.rpc.ErrorInfo` names the reason: IMAGE_INVALID, IMAGE_TOO_LARGE,
-        IMAGE_UNSUPPORTED, VIDEO_INVALID, VIDEO_TRUNCATED, VIDEO_TOO_LONG, VIDEO_UNSUPPORTED, CATEGORY_UNKNOWN, INPUT_MISSING, BLOB_UNAVAILABLE, EXECUTION_TIMEOUT, DETECTOR_CRASHED, WORKER_LOST,
-        CANCELLED, EXPIRED or INTERNAL.
+        IMAGE_UNSUPPORTED, VIDEO_INVALID, VIDEO_TRUNCATED, VIDEO_TOO_LONG, VIDEO_UNSUPPORTED, CATEGORY_UNKNOWN, INPUT_MISSING,
+        BLOB_UNAVAILABLE, EXECUTION_TIMEOUT, DETECTOR_CRASHED, WORKER_LOST, CANCELLED, EXPIRED or INTERNAL.
+
+        VIDEO_TRUNCATED: the video ends before its end, or is damaged; the frames before it were looked at, and `video` counts them.
+        VIDEO_UNSUPPORTED: its container or its coding cannot be read here. VIDEO_INVALID: it is none, or has no frame from `start` on.
+        IMAGE_TOO_LARGE is also said of its frames. None of these is tried again.
         """
 
     @_builtins.property
