@@ -7,7 +7,7 @@ MYEYE_TEST_RABBITMQ_HOME   start the private one from this server directory (of 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -36,3 +36,30 @@ def rabbit_url(tmp_path_factory: pytest.TempPathFactory, rabbit_home: Path | Non
         return
     with RabbitNode(tmp_path_factory.mktemp("rabbit"), server=rabbit_home) as node:
         yield node.url
+
+
+@pytest.fixture(scope="session")
+def video_at() -> Callable[..., Path]:
+    """Make a video of a person who goes to the right, 10 frames a second, at a path whose ending says which container."""
+    import cv2
+    import matplotlib
+    import numpy as np
+
+    photo = cv2.imread(str(Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg")))
+
+    def make(path: Path, *, codec: str = "mp4v", frames: int = 10, size: tuple[int, int] = (320, 240), fps: float = 10.0) -> Path:
+        width, height = size
+        person = cv2.resize(photo, (height * 512 // 600, height))
+        room = max(1, width - person.shape[1])
+        writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), fps, size)
+        assert writer.isOpened()
+        for number in range(frames):
+            canvas = np.full((height, width, 3), 90, np.uint8)
+            left = 4 * number % room
+            shown = person[:, : width - left]
+            canvas[:, left : left + shown.shape[1]] = shown
+            writer.write(canvas)
+        writer.release()
+        return path
+
+    return make

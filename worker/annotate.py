@@ -34,11 +34,16 @@ def annotate(pixels: Pixels, boxes: Iterable[Box]) -> bytes:
     if max(pixels.shape) > MAX_JPEG_SIDE_PX:
         raise PictureRejected("IMAGE_TOO_LARGE", f"a picture longer than {MAX_JPEG_SIDE_PX} pixels cannot be annotated")
     canvas = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)
+    draw(canvas, boxes)
+    _, encoded = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return encoded.tobytes()
+
+
+def draw(canvas: NDArray[np.uint8], boxes: Iterable[Box]) -> None:
+    """Draw the boxes, the best on top, on a picture in BGR."""
     pen = _Pen.fitting(canvas)
     for box in sorted(boxes, key=lambda box: box.score):
         _draw(canvas, box, pen)
-    _, encoded = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return encoded.tobytes()
 
 
 def colour_of(category: str) -> Colour:

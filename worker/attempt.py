@@ -9,7 +9,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from dispatch.events import Failed, Failure, Started, Succeeded
+from dispatch.events import Failed, Failure, FramesFound, Started, Succeeded
 from dispatch.journal import new_event_id
 from dispatch.v1.task_pb2 import Task
 from worker.view import Claim
@@ -64,15 +64,30 @@ class Attempt:
             accepted_id=self.task.accepted_id,
         )
 
-    def succeeded(self, result: bytes, timings: bytes) -> Succeeded:
+    def succeeded(self, timings: bytes, *, result: bytes = b"", video: bytes = b"") -> Succeeded:
         return Succeeded(
             id=new_event_id(),
             job_id=self.claim.job_id,
             time_ns=time.time_ns(),
             item=self.claim.item,
             run_id=self.claim.run_id,
-            result=result,
             timings=timings,
+            result=result,
+            video=video,
+        )
+
+    def frames_found(self, first: int, count: int, frames: bytes, video: bytes) -> FramesFound:
+        """Tell of so many frames of a video, from the `first` on, and of the video so far."""
+        return FramesFound(
+            id=new_event_id(),
+            job_id=self.claim.job_id,
+            time_ns=time.time_ns(),
+            item=self.claim.item,
+            run_id=self.claim.run_id,
+            first=first,
+            count=count,
+            frames=frames,
+            video=video,
         )
 
     def failed(self, failure: Failure) -> Failed:

@@ -1,4 +1,4 @@
-"""Taking the tasks of one model: the most urgent first, so many at once, and none after the signal to stop."""
+"""Taking the tasks of one model and kind: the most urgent first, so many at once, and none after the signal to stop."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from dispatch.ports import Consumer, Delivery, Lane, Queue
+from dispatch.ports import Consumer, Delivery, Kind, Lane, Queue
 
 log = logging.getLogger(__name__)
 
 
-def queues_of(model: str) -> Sequence[Queue]:
-    """Name the queues of a model, one for each lane."""
-    return tuple(Queue(model, lane) for lane in Lane)
+def queues_of(model: str, kind: Kind = Kind.PICTURE) -> Sequence[Queue]:
+    """Name the queues of a model for tasks of a kind, one for each lane."""
+    return tuple(Queue(model, lane, kind) for lane in Lane)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,7 +27,7 @@ class _Waiting:
 
 
 class Intake:
-    """Runs deliveries, at most `slots` at once. Two for each detector: one is detected while the next is fetched and decoded."""
+    """Runs deliveries, at most `slots` at once."""
 
     def __init__(self, run: Callable[[Delivery], Awaitable[None]], *, slots: int, drain_s: float) -> None:
         self._run = run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from dispatch.ports import BlobStore, TaskQueue
@@ -20,5 +21,8 @@ class Desk:
     tasks: TaskQueue
     blobs: BlobStore
     pool: DetectorPool
+    frames: asyncio.Semaphore
+    """One for each frame that may be on its way through the pool: they are shared by the videos that run."""
+    max_pixels: int
     progress: Progress
     backoff: Backoff

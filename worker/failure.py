@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from dispatch.errors import BlobNotFound, BlobUnavailable
 from dispatch.events import Failure
 from worker.detection import DetectorFailed, PictureRejected
+from worker.video.rejected import VideoRejected
 
-FORESEEN = (PictureRejected, BlobNotFound, DetectorFailed, BlobUnavailable, TimeoutError)
+FORESEEN = (PictureRejected, VideoRejected, BlobNotFound, DetectorFailed, BlobUnavailable, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,10 @@ class AttemptFailure:
 def failure_of(error: Exception) -> AttemptFailure:
     """Say what an exception of an attempt means. Texts of drivers and libraries stay in the worker's log."""
     match error:
-        case PictureRejected():
+        case PictureRejected() | VideoRejected():
             return AttemptFailure(Failure(error.reason, error.message), retryable=False)
         case BlobNotFound():
-            return AttemptFailure(Failure("INPUT_MISSING", "the picture is no longer stored"), retryable=False)
+            return AttemptFailure(Failure("INPUT_MISSING", "the picture or video is no longer stored"), retryable=False)
         case DetectorFailed():
             return AttemptFailure(Failure(error.reason, error.message), retryable=True)
         case BlobUnavailable():

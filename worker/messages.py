@@ -37,7 +37,7 @@ def check_size(task: Task) -> None:
 
 
 def request_of(task: Task, picture: bytes) -> DetectRequest:
-    """Say what the detector is to do."""
+    """Say what the detector is to do with the picture of a task, or with a frame of its video: that it never draws on."""
     options = task.options
     return DetectRequest(
         picture=picture,
@@ -45,7 +45,7 @@ def request_of(task: Task, picture: bytes) -> DetectRequest:
         max_results=options.max_results if options.HasField("max_results") else MAX_RESULTS,
         category_allowlist=tuple(options.category_allowlist),
         category_denylist=tuple(options.category_denylist),
-        annotate=bool(task.annotated_blob),
+        annotate=bool(task.annotated_blob) and not task.HasField("video"),
     )
 
 
@@ -54,30 +54,34 @@ def result_of(outcome: DetectOutcome, *, annotated: bool) -> bytes:
     result = DetectionResult(
         width_px=outcome.width_px,
         height_px=outcome.height_px,
-        detections=map(_detection, outcome.boxes),
+        detections=map(detection_of, outcome.boxes),
         annotated=annotated,
     )
     return result.SerializeToString(deterministic=True)
 
 
-def _detection(box: Box) -> Detection:
+def detection_of(box: Box) -> Detection:
+    """Say what a box is."""
     rectangle = BoundingBox(x_px=box.x_px, y_px=box.y_px, width_px=box.width_px, height_px=box.height_px)
     return Detection(category=box.category, score=box.score, bounding_box=rectangle)
 
 
-def timings_of(attempt: Attempt, outcome: DetectOutcome, *, fetch_s: float, annotate_s: float | None, total_s: float) -> bytes:
+def timings_of(
+    attempt: Attempt, *, fetch_s: float, decode_s: float, detect_s: float, annotate_s: float | None, total_s: float
+) -> bytes:
     """Serialize where the time went, as a myeye.v1.Timings."""
     queued_ns = max(0, attempt.begun_ns - nanoseconds(attempt.task.create_time))  # two clocks: it may come out negative
     timings = Timings(
         queued=duration(queued_ns),
-        fetch=_seconds(fetch_s),
-        decode=_seconds(outcome.decode_s),
-        detect=_seconds(outcome.detect_s),
-        annotate=None if annotate_s is None else _seconds(annotate_s),
-        total=_seconds(total_s),
+        fetch=seconds(fetch_s),
+        decode=seconds(decode_s),
+        detect=seconds(detect_s),
+        annotate=None if annotate_s is None else seconds(annotate_s),
+        total=seconds(total_s),
     )
     return timings.SerializeToString(deterministic=True)
 
 
-def _seconds(value: float) -> Duration:
+def seconds(value: float) -> Duration:
+    """Make a Duration of seconds."""
     return duration(round(value * 1e9))

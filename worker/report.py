@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from dispatch.ports import Signals
@@ -34,16 +35,24 @@ class Presence:
             await self._signals.publish(self._gone)
 
 
+@dataclass(frozen=True, slots=True)
+class _Doing:
+    stage: Stage
+    frames_done: int
+    frames_total: int
+
+
 class Progress:
-    """The stages of the runs. Of those that a run passes between two ticks only the last is told."""
+    """What the runs do. Of what a run passes between two ticks only the last is told."""
 
     def __init__(self, signals: Signals) -> None:
         self._signals = signals
-        self._changed: dict[Claim, Stage] = {}
+        self._changed: dict[Claim, _Doing] = {}
         self._any = asyncio.Event()
 
-    def note(self, claim: Claim, stage: Stage) -> None:
-        self._changed[claim] = stage
+    def note(self, claim: Claim, stage: Stage, *, frames_done: int = 0, frames_total: int = 0) -> None:
+        """Note the stage of a run, and of a video its frames: looked at so far, and to look at in all."""
+        self._changed[claim] = _Doing(stage, frames_done, frames_total)
         self._any.set()
 
     def finished(self, claim: Claim) -> None:
@@ -57,11 +66,17 @@ class Progress:
             await asyncio.sleep(TICK_S)
             self._any.clear()
             changed, self._changed = self._changed, {}
-            for claim, stage in changed.items():
-                await self._signals.publish(_signal(claim, stage))
+            for claim, doing in changed.items():
+                await self._signals.publish(_signal(claim, doing))
 
 
-def _signal(claim: Claim, stage: Stage) -> bytes:
-    number = cast("ItemProgress.Stage.ValueType", stage.value)
-    progress = RunProgress(job_id=claim.job_id, item=claim.item, run_id=claim.run_id, stage=number)
+def _signal(claim: Claim, doing: _Doing) -> bytes:
+    progress = RunProgress(
+        job_id=claim.job_id,
+        item=claim.item,
+        run_id=claim.run_id,
+        stage=cast("ItemProgress.Stage.ValueType", doing.stage.value),
+        frames_done=doing.frames_done,
+        frames_total=doing.frames_total,
+    )
     return Signal(run_progress=progress).SerializeToString()

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dispatch.codec import nanoseconds
-from dispatch.events import Expired
+from dispatch.events import Expired, Succeeded
 from dispatch.fold import Change
 from dispatch.journal import new_event_id
 from dispatch.lifecycle import State
@@ -21,11 +21,13 @@ from dispatch.ports import Delivery
 from dispatch.v1.task_pb2 import Task
 from worker.attempt import Attempt
 from worker.desk import Desk
-from worker.detection import DetectOutcome, Stage
 from worker.failure import FORESEEN, failure_of
-from worker.messages import check_size, parse_task, request_of, result_of, timings_of
+from worker.messages import parse_task
+from worker.picture_work import PictureWork
 from worker.retry import retry
+from worker.video.work import VideoWork
 from worker.view import ItemLost, item_of
+from worker.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -56,44 +58,26 @@ async def _expired(desk: Desk, task: Task) -> bool:
     return desk.view.knows(task.job_id) if item is None else item.state.terminal
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the work came to. Times are in seconds; `annotate_s` is None when no drawing was asked for."""
-
-    outcome: DetectOutcome
-    fetch_s: float
-    annotate_s: float | None
-
-
 class _Run:
     def __init__(self, desk: Desk, delivery: Delivery, attempt: Attempt) -> None:
         self._desk = desk
         self._delivery = delivery
         self._attempt = attempt
-        self._begun_s = time.monotonic()
+        self._work: Work = VideoWork(desk, attempt) if attempt.task.HasField("video") else PictureWork(desk, attempt)
 
     async def execute(self) -> None:
-        fetch = asyncio.ensure_future(self._fetch())  # most tasks are wanted: read the picture while the log is asked
+        fetch = asyncio.ensure_future(self._work.fetch())  # most tasks are wanted: read the input while the log is asked
         try:
             verdict = await self._desk.view.journal.insist(self._attempt.started(self._desk.worker))
             if self._desk.view.owned(self._attempt.claim):
-                await self._work(fetch)
+                await self._do(fetch)
             else:
                 await self._decline(verdict)
         finally:
             fetch.cancel()
             await asyncio.gather(fetch, return_exceptions=True)
+            await self._work.close()
             self._desk.progress.finished(self._attempt.claim)
-
-    async def _fetch(self) -> tuple[bytes, float]:
-        self._note(Stage.FETCHING)
-        begun_s = time.monotonic()
-        check_size(self._attempt.task)
-        picture = await self._desk.blobs.get(self._attempt.task.input_blob)
-        return picture, time.monotonic() - begun_s
-
-    def _note(self, stage: Stage) -> None:
-        self._desk.progress.note(self._attempt.claim, stage)
 
     async def _decline(self, verdict: Change) -> None:
         item = item_of(verdict.after, self._attempt.claim.item)
@@ -104,13 +88,13 @@ class _Run:
             self._attempt.log.info("not wanted: %s", verdict.ignored or "the job has ended")
             await self._delivery.ack()
 
-    async def _work(self, fetch: asyncio.Future[tuple[bytes, float]]) -> None:
+    async def _do(self, fetch: asyncio.Future[None]) -> None:
         if item := self._desk.view.item(self._attempt.claim):
             self._attempt = replace(self._attempt, number=item.attempt)
         self._attempt.log.debug("started")
         try:
             async with self._desk.view.holding(self._attempt.claim):
-                found = await self._find(fetch)
+                succeeded = await self._work.do(fetch)
         except ItemLost:
             self._attempt.log.info("stopped: the item is no longer this run's")
             await self._delivery.ack()
@@ -121,35 +105,10 @@ class _Run:
             self._attempt.log.exception("failed unexpectedly")
             await self._fail(error)
         else:
-            await self._succeed(found)
+            await self._succeed(succeeded)
 
-    async def _find(self, fetch: asyncio.Future[tuple[bytes, float]]) -> _Found:
-        limit_s = self._attempt.limit_s
-        async with asyncio.timeout(limit_s):
-            picture, fetch_s = await fetch
-        request = request_of(self._attempt.task, picture)
-        # The pool counts while a detector has the picture: one that waits behind a hung one must not pay for it.
-        outcome = await self._desk.pool.detect(request, on_stage=self._note, timeout_s=max(limit_s - fetch_s, 0.001))
-        async with asyncio.timeout(limit_s):
-            annotate_s = await self._keep(outcome) if request.annotate else None
-        return _Found(outcome, fetch_s, annotate_s)
-
-    async def _keep(self, outcome: DetectOutcome) -> float:
-        self._note(Stage.ANNOTATING)
-        begun_s = time.monotonic()
-        await self._desk.blobs.put(self._attempt.task.annotated_blob, outcome.annotated)
-        return outcome.annotate_s + time.monotonic() - begun_s
-
-    async def _succeed(self, found: _Found) -> None:
-        result = result_of(found.outcome, annotated=found.annotate_s is not None)
-        timings = timings_of(
-            self._attempt,
-            found.outcome,
-            fetch_s=found.fetch_s,
-            annotate_s=found.annotate_s,
-            total_s=time.monotonic() - self._begun_s,
-        )
-        verdict = await self._desk.view.journal.insist(self._attempt.succeeded(result, timings))
+    async def _succeed(self, event: Succeeded) -> None:
+        verdict = await self._desk.view.journal.insist(event)
         self._attempt.log.info("succeeded%s", verdict.ignored and f", unheard: {verdict.ignored}")
         await self._delivery.ack()
 

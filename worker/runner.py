@@ -16,7 +16,7 @@ from dispatch.connect import connect
 from dispatch.events import ModelOffered
 from dispatch.journal import new_event_id
 from dispatch.options import BrokerOptions
-from dispatch.ports import BlobStore, Broker
+from dispatch.ports import BlobStore, Broker, Kind
 from worker.config import Config
 from worker.consume import Intake, queues_of
 from worker.desk import Desk
@@ -29,8 +29,8 @@ from worker.view import View
 
 log = logging.getLogger(__name__)
 
-SLOTS_PER_DETECTOR = 2
-"""One picture is detected while the next is fetched and decoded."""
+PER_DETECTOR = 2
+"""Pictures that run for each detector, and frames of videos: one is detected while the next is fetched and decoded."""
 
 
 def open_pools(config: Config) -> Sequence[DetectorPool]:
@@ -107,11 +107,12 @@ class _Worker:
     async def _consume(self, stop: asyncio.Event) -> None:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             for pool in self._pools:
-                slots = pool.detectors * SLOTS_PER_DETECTOR
-                consuming = self._broker.tasks.consume(queues_of(pool.model.name), prefetch=slots)
-                consumer = await stack.enter_async_context(consuming)
-                intake = Intake(partial(run, self._desk(pool)), slots=slots, drain_s=self._config.drain_s)
-                group.create_task(intake.work(consumer, stop))
+                desk = self._desk(pool)
+                for kind, slots in ((Kind.PICTURE, pool.detectors * PER_DETECTOR), (Kind.VIDEO, videos_at_once(pool))):
+                    consuming = self._broker.tasks.consume(queues_of(pool.model.name, kind), prefetch=slots)
+                    consumer = await stack.enter_async_context(consuming)
+                    intake = Intake(partial(run, desk), slots=slots, drain_s=self._config.drain_s)
+                    group.create_task(intake.work(consumer, stop))
             offers = ", ".join(f"{pool.model.name} with {pool.detectors} detectors" for pool in self._pools)
             log.info("worker %s ready: %s", self._config.name, offers)
 
@@ -122,9 +123,19 @@ class _Worker:
             tasks=self._broker.tasks,
             blobs=self._blobs,
             pool=pool,
+            frames=asyncio.Semaphore(pool.detectors * PER_DETECTOR),
+            max_pixels=self._config.max_pixels,
             progress=self._progress,
             backoff=self._config.backoff,
         )
+
+
+def videos_at_once(pool: DetectorPool) -> int:
+    """Say how many videos run side by side: one more than detectors, which are busy then while one is fetched or ends.
+
+    Never only one, or a short video would wait for a long one.
+    """
+    return pool.detectors + 1
 
 
 def stop_on_signals() -> asyncio.Event:

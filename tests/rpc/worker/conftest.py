@@ -21,9 +21,10 @@ from dispatch.fold import Change
 from dispatch.journal import Journal, new_event_id
 from dispatch.lifecycle import Item, Job, State
 from dispatch.options import BrokerOptions
-from dispatch.ports import BlobStore, Broker, Delivery, Lane, Queue
+from dispatch.ports import BlobStore, Broker, Delivery, Kind, Lane, Queue
 from dispatch.v1.event_pb2 import JobSpec, StoredInput
 from dispatch.v1.task_pb2 import Task
+from myeye.v1.job_pb2 import VideoOptions
 from worker.backoff import Backoff
 from worker.config import Config, ModelChoice
 from worker.consume import queues_of
@@ -133,13 +134,21 @@ class Site:
         """List what the events of a kind did to a job."""
         return [change for change in self.changes if isinstance(change.event, kind) and change.event.job_id == job_id]
 
-    async def accept(self, *, max_attempts: int = 3, picture: bytes | None = b"a picture", unlogged: bool = False) -> Task:
+    async def accept(
+        self,
+        *,
+        max_attempts: int = 3,
+        picture: bytes | None = b"a picture",
+        unlogged: bool = False,
+        video: VideoOptions | None = None,
+        annotate: bool = False,
+    ) -> Task:
         """Do what a gateway does before it publishes, and give the task that it would publish."""
         job_id = uuid.uuid4().hex
         blob = f"jobs/{job_id}/0/input"
         if picture is not None:
             await self.blobs.put(blob, picture)
-        spec = JobSpec(inputs=[StoredInput(blob=blob)], model=MODEL, max_attempts=max_attempts)
+        spec = JobSpec(inputs=[StoredInput(blob=blob, video=video)], model=MODEL, max_attempts=max_attempts)
         now_ns = time.time_ns()
         accepted = Accepted(id=new_event_id(), job_id=job_id, time_ns=now_ns, spec=spec_of(spec.SerializeToString()), digest=b"")
         if not unlogged:
@@ -149,6 +158,8 @@ class Site:
             job_id=job_id,
             attempt=1,
             input_blob=blob,
+            annotated_blob=blob.replace("input", "annotated") if annotate else "",
+            video=video,
             model=MODEL,
             create_time=timestamp(now_ns),
             execution_timeout=duration(60 * 10**9),
@@ -156,7 +167,8 @@ class Site:
         )
 
     async def publish(self, task: Task, lane: Lane = Lane.NORMAL) -> None:
-        await self.broker.tasks.publish(Queue(MODEL, lane), task.SerializeToString())
+        kind = Kind.VIDEO if task.HasField("video") else Kind.PICTURE
+        await self.broker.tasks.publish(Queue(MODEL, lane, kind), task.SerializeToString())
 
     async def cancel(self, job_id: str) -> None:
         await self.journal.commit(Cancelled(id=new_event_id(), job_id=job_id, time_ns=time.time_ns(), reason="enough"))
@@ -184,6 +196,8 @@ class Site:
             tasks=self.broker.tasks,
             blobs=blobs or self.blobs,
             pool=pool,
+            frames=asyncio.Semaphore(2),
+            max_pixels=1_000_000,
             progress=Progress(self.broker.signals),
             backoff=backoff,
         )
