@@ -19,7 +19,7 @@ from myeye.v1.blob_service_pb2 import DownloadAnnotatedRequest
 from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
 from myeye.v1.detection_pb2 import Detection, FrameResult
 from myeye.v1.event_pb2 import FramesDetected
-from myeye.v1.job_pb2 import STATE_FAILED, STATE_SUCCEEDED, Input, VideoOptions, VideoResult
+from myeye.v1.job_pb2 import STATE_FAILED, STATE_SUCCEEDED, Input, Job, VideoOptions, VideoResult
 
 WEBM = b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\xf2\x81\x04B\xf3\x81\x08B\x82\x84webm and so on"
 MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00 and so on"
@@ -45,6 +45,15 @@ async def find(hand, task: Task, run: str, first: int, categories: Sequence[str]
         video=video.SerializeToString(),
     )
     return video
+
+
+async def job_at(front, job_id: str, sequence: int) -> Job:
+    """Give a job once the gateway has told so many events of it."""
+    call = front.stub.Watch(pb.WatchRequest(job_id=job_id, after_sequence=0))
+    while (await call.read()).event.sequence < sequence:
+        pass
+    call.cancel()
+    return (await front.stub.Get(pb.GetRequest(job_id=job_id))).job
 
 
 async def tell_often(hand, signal: bytes) -> None:
@@ -90,12 +99,12 @@ async def test_a_video_that_fails_keeps_its_frames_and_a_new_attempt_begins_anew
         delivery = await anext(deliveries)
         task, run = await hand.start(delivery)
         await find(hand, task, run, 0, ["cat", "dog"])
-        assert (await front.stub.Get(pb.GetRequest(job_id=job.id))).job.progress.frames_done == 2
+        assert (await job_at(front, job.id, 3)).progress.frames_done == 2
         task, run = await hand.start(delivery)
-        assert (await front.stub.Get(pb.GetRequest(job_id=job.id))).job.progress.frames_done == 0
+        assert (await job_at(front, job.id, 5)).progress.frames_done == 0
         await find(hand, task, run, 0, ["cow"])
         await hand.fail(task, run)
-    ended = (await front.stub.Get(pb.GetRequest(job_id=job.id))).job
+    ended = await job_at(front, job.id, 8)
     assert (ended.state, ended.items[0].video.frames_done, ended.items[0].HasField("error")) == (STATE_FAILED, 1, True)
     told = [event.frames_detected for event in await front.events(job.id) if event.HasField("frames_detected")]
     assert [(each.attempt, [frame.detections[0].category for frame in each.frames]) for each in told] == [
