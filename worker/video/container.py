@@ -81,7 +81,7 @@ def _mp4_end(file: BinaryIO, size: int) -> int:
         length = int.from_bytes(header[:4])
         if length == 1:
             length = int.from_bytes(header[8:])
-        if length < 8 or not header[4:8].isascii():  # the end, or a box that goes on to it, or nothing of a box
+        if length < 8 or not header[4:8].strip(b" \xa9").isalnum():  # the end, or a box that goes on to it, or nothing of a box
             break
         at += length
     return at
