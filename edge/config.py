@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from edge.address import Address
 from edge.errors import ConfigurationError
+from edge.page import find_page
 
 LOG_FORMATS = ("text", "json")
 DEFAULT_MAX_BODY_BYTES = 43 * 1024 * 1024
@@ -31,6 +33,8 @@ class Config:
     """For a connection or a call on which nothing moves; streams have no such limit."""
     drain_s: float
     max_body_bytes: int
+    web: Path
+    """The folder of the page."""
     log_format: str
     insecure: bool
 
@@ -52,11 +56,6 @@ class Config:
             raise ConfigurationError(f"--max-body is from 1 to {2**32 - 1} bytes, not {self.max_body_bytes}")
         if self.log_format not in LOG_FORMATS:
             raise ConfigurationError(f"--log-format is text or json, not {self.log_format!r}")
-
-    @property
-    def max_raw_body_bytes(self) -> int:
-        """Of a body that is taken as it is: what base64 makes `max_body_bytes` of, less one percent for what is beside it."""
-        return max(1, self.max_body_bytes * 3 // 4 * 99 // 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,7 @@ def read_order(arguments: Sequence[str], environment: Mapping[str, str]) -> Orde
         idle_s=given.idle,
         drain_s=given.drain,
         max_body_bytes=given.max_body,
+        web=given.web,
         log_format=given.log_format,
         insecure=given.insecure,
     )
@@ -95,7 +95,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m edge",
-        description="Serves gRPC, gRPC-Web and REST on one port, in front of gateways. MYEYE_… variables stand in for flags.",
+        description="Serves gRPC, gRPC-Web, REST and a page on one port, for gateways. MYEYE_… variables stand in for flags.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
 
@@ -116,6 +116,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag(
         "--max-body", "EDGE_MAX_BODY", str(DEFAULT_MAX_BODY_BYTES), type=int, metavar="BYTES", help="of a REST request or answer"
     )
+    flag("--web", "WEB", str(find_page()), type=Path, metavar="FOLDER", help="the page that is served")
     flag("--log-format", "LOG_FORMAT", "text", metavar="text|json", help="how the access log is written")
     insecure = environment.get("MYEYE_INSECURE") == "1"
     parser.add_argument(

@@ -12,14 +12,22 @@ from edge.access_log import log_format
 from edge.address import Address
 from edge.config import Config
 from edge.descriptor import descriptor_set
+from edge.page import page_routes, read_page
 from edge.replies import mappers
 
 TEMPLATE = Path(__file__).with_name("envoy.yaml")
 OPENAPI = Path(__file__).with_name("openapi.json")
+BETWEEN_ROUTES = "\n" + 24 * " "
+"""Where the routes of the template begin."""
 
 
 def fill(config: Config, *, admin: str) -> str:
-    """Give Envoy's whole configuration as YAML; `admin` is the path of the socket that it is told to drain by."""
+    """Give Envoy's whole configuration as YAML; `admin` is the path of the socket that it is told to drain by.
+
+    Raises:
+        ConfigurationError: the page cannot be read.
+    """
+    page = read_page(config.web)
     values = {
         "admin": admin,
         "listen_host": config.listen.host,
@@ -28,14 +36,15 @@ def fill(config: Config, *, admin: str) -> str:
         "timeout": f"{config.timeout_s}s",
         "idle": f"{config.idle_s}s",
         "max_body_bytes": config.max_body_bytes,
-        "max_raw_body_bytes": config.max_raw_body_bytes,
         "descriptor": base64.b64encode(descriptor_set()).decode(),
         "log_format": log_format(config.log_format),
         "replies": mappers(),
         "openapi": OPENAPI.read_text(encoding="utf-8"),
     }
     # JSON is YAML, and so every value is quoted as it must be
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute({name: json.dumps(value) for name, value in values.items()})
+    filled = {name: json.dumps(value) for name, value in values.items()}
+    filled["page"] = BETWEEN_ROUTES.join(f"- {json.dumps(route, ensure_ascii=False)}" for route in page_routes(page))
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(filled)
 
 
 def _endpoint(gateway: Address) -> dict[str, Any]:
