@@ -8,10 +8,10 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup model system demo up test unit check proto bench clean
+.PHONY: help setup model system demo up test unit check proto screenshots bench clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## install everything into .venv
 $(READY): pyproject.toml clients/python/pyproject.toml constraints.txt
@@ -33,7 +33,7 @@ up: model ## run a gateway, a worker and the edge on localhost:8080 until Ctrl-C
 	@$(if $(BROKER),MYEYE_BROKER='$(BROKER)') $(BIN)/honcho start
 
 test: model ## all tests, with a private RabbitMQ, real detectors and real processes
-	@scripts/system-packages worker rabbitmq strace
+	@scripts/system-packages worker rabbitmq strace chromium
 	$(BIN)/pytest
 
 unit: $(READY) ## the tests that need neither network nor processes, in seconds
@@ -50,10 +50,13 @@ check: model ## what every change must pass: formatting, lint, types, imports, c
 	$(MAKE) test
 
 proto: $(READY) ## generate the Python code and the OpenAPI description of the contracts
-	@$(BIN)/python scripts/generate_protos.py --imports
 	$(BIN)/buf format --write protos
 	$(BIN)/python scripts/generate_protos.py
 	$(BIN)/python -m scripts.openapi
+
+screenshots: model ## take the pictures of the page that the README shows
+	@scripts/system-packages worker chromium
+	MYEYE_SCREENSHOTS=docs/images $(BIN)/pytest tests/browser
 
 bench: model ## measure, and print the tables
 	@scripts/system-packages worker rabbitmq
