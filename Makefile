@@ -50,6 +50,7 @@ check: model ## what every change must pass: formatting, lint, types, imports, c
 	$(MAKE) test
 
 proto: $(READY) ## generate the Python code and the OpenAPI description of the contracts
+	@$(BIN)/python scripts/generate_protos.py --imports
 	$(BIN)/buf format --write protos
 	$(BIN)/python scripts/generate_protos.py
 	$(BIN)/python -m scripts.openapi

@@ -36,6 +36,7 @@ def fill(config: Config, *, admin: str) -> str:
         "timeout": f"{config.timeout_s}s",
         "idle": f"{config.idle_s}s",
         "max_body_bytes": config.max_body_bytes,
+        "max_raw_body_bytes": config.max_raw_body_bytes,
         "descriptor": base64.b64encode(descriptor_set()).decode(),
         "log_format": log_format(config.log_format),
         "replies": mappers(),

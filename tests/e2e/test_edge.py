@@ -259,6 +259,15 @@ async def test_a_gateway_dies_behind_the_edge_and_no_job_or_event_is_lost(mesh_w
             assert len([job async for job in client.list()]) == len(jobs), "none was made twice"
 
 
+async def test_a_large_picture_finds_another_gateway_when_one_has_just_died(mesh_with_edge, grace_hopper):
+    picture = grace_hopper.read_bytes() + bytes(5_000_000)
+    with mesh_with_edge(gateways=2, workers=0) as mesh:
+        mesh.gateways[0].kill()
+        async with AsyncClient(mesh.edge_target) as client:
+            jobs = await asyncio.gather(*(client.submit(picture) for _ in range(6)))
+    assert len({job.id for job in jobs}) == 6
+
+
 async def story(client: AsyncClient, job_id: str, begun: asyncio.Semaphore) -> list[int]:
     """Watch a job to its end, and give the numbers of its events."""
     sequences = []

@@ -20,6 +20,7 @@ from myeye.v1 import capabilities_pb2, detection_pb2, event_pb2, job_pb2
 from myeye.v1 import detection_service_pb2 as pb
 from myeye.v1.blob_service_pb2_grpc import BlobServiceServicer, add_BlobServiceServicer_to_server
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceServicer, add_DetectionServiceServicer_to_server
+from myeye.v1.upload_pb2 import Upload, UploadTarget
 
 Step = Message | status_pb2.Status | asyncio.Event
 """What a scripted stream does next: send a message, end with a status, or wait."""
@@ -45,6 +46,7 @@ class SmallGateway(DetectionServiceServicer):
         self.limits = capabilities_pb2.Limits(max_items_per_job=3, max_message_bytes=1_000_000)
         self.item: Callable[[int, job_pb2.Input], job_pb2.Item] = found_a_dog
         self.on_wait: Callable[[], None] = lambda: None
+        self.on_submit: Callable[[], None] = lambda: None
         self.never = asyncio.Event()
 
     def fail(self, method: str, code: str, reason: str = "", *details: Message) -> None:
@@ -83,6 +85,7 @@ class SmallGateway(DetectionServiceServicer):
         return job
 
     async def Submit(self, request, context):
+        self.on_submit()
         await self.answer("Submit", request, context)
         if request.request_id in self.job_of_request:
             return pb.SubmitResponse(job=self.jobs[self.job_of_request[request.request_id]], replayed=True)
@@ -159,11 +162,38 @@ class SmallGateway(DetectionServiceServicer):
 
 
 class SmallBlobs(BlobServiceServicer):
-    """Gives the picture of item 0 of every job, in two pieces; `failures` come between them, one a call."""
+    """Gives the picture of item 0 of every job, in two pieces; `failures` come between them, one a call.
+
+    Keeps what is uploaded in `uploads`, by id; `cuts` say after how many bytes calls of Upload fail, one a call.
+    """
 
     def __init__(self) -> None:
         self.failures: deque[status_pb2.Status] = deque()
         self.requests: list[Any] = []
+        self.uploads: dict[str, bytearray] = {}
+        self.targets: list[UploadTarget] = []
+        self.cuts: deque[int] = deque()
+
+    async def Upload(self, request_iterator, context):
+        target = (await anext(aiter(request_iterator))).target
+        self.targets.append(target)
+        kept = self.uploads.setdefault(target.upload_id, bytearray())
+        assert target.offset == len(kept), "the client goes on where it was told to"
+        end = target.offset + self.cuts.popleft() if self.cuts else target.size_bytes
+        async for message in request_iterator:
+            kept += message.data[: end - len(kept)]
+            if len(kept) == end < target.size_bytes:
+                await context.abort_with_status(rpc_status.to_status(refusal("UNAVAILABLE", "DRAINING", "told to fail")))
+        return blob_pb.UploadResponse(upload=self.told(target.upload_id, target.size_bytes))
+
+    async def UploadImage(self, request, context):
+        kept = self.uploads.setdefault(request.upload_id, bytearray())
+        kept += request.piece.data
+        return blob_pb.UploadImageResponse(upload=self.told(request.upload_id, request.size_bytes))
+
+    def told(self, upload_id: str, size: int) -> Upload:
+        received = len(self.uploads[upload_id])
+        return Upload(id=upload_id, size_bytes=size, received_bytes=received, complete=received == size)
 
     def fail(self, code: str, reason: str) -> None:
         self.failures.append(refusal(code, reason, "told to fail"))

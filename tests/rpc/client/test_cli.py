@@ -107,6 +107,17 @@ async def test_submit_prints_the_id_alone(run, picture):
     assert await run("submit", picture) == (0, "job0\n", "")
 
 
+async def test_a_large_file_is_uploaded_and_its_progress_told(gateway, blobs, run, tmp_path):
+    gateway.limits.max_message_bytes = 20_000_000
+    large = tmp_path / "large.bmp"
+    large.write_bytes(b"BM" + bytes(10_000_000))
+    code, out, err = await run("submit", large)
+    assert (code, out) == (0, "job0\n")
+    assert [line for line in err.splitlines() if "0%" in line][-1] == "large.bmp: uploaded 100% of 10.0 MB"
+    assert len(err.splitlines()) == 11
+    assert [bytes(body) for body in blobs.uploads.values()] == [large.read_bytes()]
+
+
 async def test_watch_tells_the_history_and_what_was_found(client, run, picture):
     job = await client.submit(picture)
     code, out, _ = await run("watch", job.id, "--after", "0")

@@ -20,7 +20,14 @@ STREAMS = {
     "BlobService/DownloadInput",
     "BlobService/DownloadAnnotated",
 }
-READS = {"DetectionService/Wait", "DetectionService/Get", "DetectionService/List", "DetectionService/GetCapabilities"}
+UPLOADS = {"BlobService/Upload", "BlobService/UploadImage"}
+READS = {
+    "DetectionService/Wait",
+    "DetectionService/Get",
+    "DetectionService/List",
+    "DetectionService/GetCapabilities",
+    "BlobService/GetUpload",
+}
 METHODS = [
     f"{service.name}/{method.name}"
     for contract in (detection_service_pb2.DESCRIPTOR, blob_service_pb2.DESCRIPTOR)
@@ -64,9 +71,10 @@ def test_addresses_and_paths_arrive_unharmed():
     assert document["admin"]["address"]["pipe"]["path"] == '/run/it\'s "here": #1'
 
 
-def test_nothing_but_streams_may_last_for_ever():
+def test_nothing_but_streams_may_last_for_ever_and_of_uploads_only_those_on_which_something_moves():
     document = filled("--timeout", "7", "--idle", "8")
-    assert {name for name in METHODS if route(document, f"/myeye.v1.{name}")["timeout"] == "0s"} == STREAMS
+    assert {name for name in METHODS if route(document, f"/myeye.v1.{name}")["timeout"] == "0s"} == STREAMS | UPLOADS
+    assert all("idle_timeout" not in route(document, f"/myeye.v1.{name}") for name in UPLOADS)
     assert route(document, "/myeye.v1.DetectionService/Watch")["idle_timeout"] == "0s"
     assert route(document, "/grpc.health.v1.Health/Watch")["timeout"] == "0s"
     assert route(document, "/myeye.v1.DetectionService/Wait")["timeout"] == "7.0s"
@@ -76,9 +84,14 @@ def test_nothing_but_streams_may_last_for_ever():
 @pytest.mark.parametrize("name", METHODS)
 def test_only_reads_are_repeated_once_a_gateway_has_seen_them(name: str):
     policy = route(filled(), f"/myeye.v1.{name}")["retry_policy"]
-    conditions = set(policy["retry_on"].split(","))
-    unseen = {"connect-failure", "refused-stream"}
+    conditions = set(policy.get("retry_on", "").split(",")) - {""}
+    unseen = set() if name == "BlobService/Upload" else {"connect-failure", "refused-stream"}
     assert conditions == (unseen | {"unavailable"} if name in STREAMS | READS else unseen)
+
+
+def test_what_is_repeated_may_be_as_large_as_a_request_can_be():
+    (host,) = http(filled("--max-body", "1234"))["route_config"]["virtual_hosts"]
+    assert host["request_body_buffer_limit"] == 1234
 
 
 def test_the_contract_is_inside_with_its_imports_first():
@@ -102,7 +115,10 @@ def test_limits_and_log_format_are_those_given():
     transcoder = next(found for found in document["http_filters"] if found["name"] == "transcoder")["typed_config"]
     body = next(found for found in document["http_filters"] if found["name"] == "whole_body")["typed_config"]
     log = document["access_log"][0]["typed_config"]["log_format"]
+    routes = document["route_config"]["virtual_hosts"][0]["routes"]
+    limits = [each["typed_per_filter_config"]["whole_body"]["buffer"]["max_request_bytes"] for each in routes[-2:]]
     assert transcoder["max_response_body_size"] == body["max_request_bytes"] == 1234
+    assert limits == [915, 1234], "of a body as it is, and of JSON with it in base64"
     assert {"method", "status", "duration_ms", "job"} <= set(log["json_format"])
 
 

@@ -23,6 +23,7 @@ from myeye.v1.detection_pb2 import BoundingBox, Detection, DetectionResult, Fram
 from myeye.v1.detection_service_pb2 import GetCapabilitiesResponse, WatchManyResponse, WatchResponse
 from myeye.v1.event_pb2 import Event
 from myeye.v1.job_pb2 import Item, Job, Priority, State, VideoResult
+from myeye.v1.upload_pb2 import Upload
 
 __all__ = [
     "AccessDenied",
@@ -50,6 +51,7 @@ __all__ = [
     "State",
     "SubmitOptions",
     "Unavailable",
+    "Upload",
     "VideoResult",
     "Violation",
     "WatchManyResponse",

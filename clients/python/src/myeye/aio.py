@@ -13,17 +13,22 @@ from myeye.calls import Request, Response, call
 from myeye.channel import open_channel
 from myeye.cursor import Cursor
 from myeye.download import download
+from myeye.errors import NotFound
 from myeye.frames import frames_of
-from myeye.pictures import Pictures, read_inputs
+from myeye.handing_in import HandingIn, UploadProgress
+from myeye.pictures import Pictures, sources_of
 from myeye.states import is_terminal
 from myeye.stream import Patience
 from myeye.submission import SubmitOptions, new_request_id, submit_request
+from myeye.upload import Content, Told, Uploading, announce, opened
 from myeye.v1 import detection_service_pb2 as pb
 from myeye.v1.blob_service_pb2 import DownloadAnnotatedRequest, DownloadInputRequest
 from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
+from myeye.v1.capabilities_pb2 import Limits
 from myeye.v1.detection_pb2 import FrameResult
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
 from myeye.v1.job_pb2 import Job, State
+from myeye.v1.upload_pb2 import Upload
 from myeye.watch import Watch
 from myeye.watch_many import JobsWatch, LabelsWatch
 
@@ -71,19 +76,48 @@ class AsyncClient:
         """End the connection and what still uses it."""
         await self._channel.close()
 
-    async def submit(self, pictures: Pictures, **options: Unpack[SubmitOptions]) -> Job:
+    async def submit(
+        self, pictures: Pictures, *, on_upload: UploadProgress | None = None, **options: Unpack[SubmitOptions]
+    ) -> Job:
         """Hand in one picture or several as one job, and return as soon as the service keeps it safely.
+
+        What is large, or does not fit one request with the others, is uploaded before; `on_upload` is told its name, how many
+        bytes were sent, and of how many.
 
         Raises:
             OSError: a file cannot be read.
         """
-        inputs = await asyncio.to_thread(read_inputs, pictures)
-        return (await self._call(self._stub.Submit, submit_request(inputs, options))).job
+        sources = await asyncio.to_thread(sources_of, pictures)
+        handing_in = HandingIn(sources, self._limits, self.upload, on_upload)
+        request = submit_request(await handing_in.inputs(), options)
+        try:
+            return (await self._call(self._stub.Submit, request)).job
+        except NotFound as error:
+            if error.reason != "UPLOAD_NOT_FOUND" or not handing_in.uploaded:
+                raise
+        # what was there from an earlier upload of the same bytes has expired meanwhile
+        request = submit_request(await handing_in.inputs(), {**options, "request_id": request.request_id})
+        return (await self._call(self._stub.Submit, request)).job
 
-    async def detect(self, pictures: Pictures, **options: Unpack[SubmitOptions]) -> Job:
+    async def detect(
+        self, pictures: Pictures, *, on_upload: UploadProgress | None = None, **options: Unpack[SubmitOptions]
+    ) -> Job:
         """Submit, and return the job when it has ended: look at its state and items."""
-        job = await self.submit(pictures, **options)
+        job = await self.submit(pictures, on_upload=on_upload, **options)
         return await self.wait(job.id)
+
+    async def upload(self, content: Content, *, progress: Told | None = None) -> Upload:
+        """Hand in a picture or video before its job: give what is returned to `submit`, within the service's `upload_ttl`.
+
+        It goes on by itself through broken connections and restarts of the service; to begin again with the same bytes, in
+        another program too, goes on with what the service has. `progress` is told how many bytes were sent, of how many.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        with opened(content) as file:
+            announced = await asyncio.to_thread(announce, file)
+            return await Uploading(self._pictures, announced, self._patience, progress or _say_nothing).run()
 
     def watch(self, job_id: str, *, after_sequence: int | None = None) -> AsyncGenerator[pb.WatchResponse, None]:
         """Yield what happens to a job until its end, each event exactly once, through broken connections and restarts.
@@ -188,7 +222,13 @@ class AsyncClient:
         """Return the service's models, limits and defaults."""
         return await self._call(self._stub.GetCapabilities, pb.GetCapabilitiesRequest())
 
+    async def _limits(self) -> Limits:
+        return (await self.capabilities()).limits
+
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request, extra_s: float = 0.0
     ) -> Response:
         return await call(method, request, timeout_s=self._patience.call_s + extra_s)
+
+
+def _say_nothing(sent: int, size: int) -> None: ...

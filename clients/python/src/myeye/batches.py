@@ -7,32 +7,27 @@ from pathlib import Path
 
 import grpc
 
-from myeye.channel import MAX_MESSAGE_BYTES
+from myeye.carriage import INPUT_BYTES, is_uploaded, room_of
 from myeye.errors import InvalidRequest
 from myeye.v1.capabilities_pb2 import Limits
 
-OPTIONS_BYTES = 16_384
-"""Room for all of a request that is not pictures."""
-INPUT_BYTES = 32
-"""Room for the framing of one picture."""
-
 
 def split(pictures: Sequence[Path], limits: Limits) -> Iterator[list[Path]]:
-    """Yield groups of pictures that fit one request each, in order.
+    """Yield groups of pictures that fit one request each, in order; those that are uploaded take no room.
 
     Raises:
         InvalidRequest: a picture alone is too large.
         OSError: a file cannot be read.
     """
-    room = min(limits.max_message_bytes or MAX_MESSAGE_BYTES, MAX_MESSAGE_BYTES) - OPTIONS_BYTES
+    room = room_of(limits)
     group: list[Path] = []
     used = 0
     for picture in pictures:
         size_bytes = picture.stat().st_size
-        used_by_it = size_bytes + len(picture.name.encode()) + INPUT_BYTES
-        if used_by_it > room:
-            message = f"{picture} has {size_bytes:,} bytes; the service takes a little less than {room:,} in one request"
+        if 0 < limits.max_upload_bytes < size_bytes:
+            message = f"{picture} has {size_bytes:,} bytes; the service takes {limits.max_upload_bytes:,} at most"
             raise InvalidRequest(message, code=grpc.StatusCode.INVALID_ARGUMENT)
+        used_by_it = INPUT_BYTES + (0 if is_uploaded(size_bytes, room) else size_bytes)
         if group and (used + used_by_it > room or len(group) == limits.max_items_per_job):
             yield group
             group, used = [], 0

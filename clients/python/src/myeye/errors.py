@@ -66,8 +66,8 @@ class InvalidRequest(MyeyeError):
 
 
 class NotFound(MyeyeError):
-    """There is no such job (reasons JOB_NOT_FOUND, JOB_PURGED), model (MODEL_NOT_FOUND), item (ITEM_NOT_FOUND) or picture
-    (ANNOTATED_NOT_FOUND, BLOB_NOT_FOUND).
+    """There is no such job (reasons JOB_NOT_FOUND, JOB_PURGED), model (MODEL_NOT_FOUND), item (ITEM_NOT_FOUND), picture
+    (ANNOTATED_NOT_FOUND, BLOB_NOT_FOUND) or upload (UPLOAD_NOT_FOUND).
     """
 
 

@@ -1,42 +1,69 @@
-"""Pictures as callers have them, to inputs as the service takes them."""
+"""Pictures as callers have them, told by name, size and where their bytes are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
 
 from myeye.v1.job_pb2 import Input
+from myeye.v1.upload_pb2 import Upload
 
-Picture: TypeAlias = str | PathLike[str] | bytes | tuple[str, bytes]
-"""A path, the encoded bytes, or a name and the encoded bytes."""
+Picture: TypeAlias = str | PathLike[str] | bytes | Upload | tuple[str, bytes | Upload]
+"""A path, the encoded bytes, an upload, or a name and one of the last two. Of a video, too."""
 Pictures: TypeAlias = Picture | Iterable[Picture]
 
 
-def read_inputs(pictures: Pictures) -> list[Input]:
-    """Read one picture or several.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One picture or video; its size is 0 if it is uploaded already."""
+
+    name: str
+    content: Path | bytes | Upload
+    size: int
+
+    def read(self) -> Input:
+        """Make the input that carries it.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        if isinstance(self.content, Upload):
+            return Input(name=self.name, blob=self.content.id)
+        return Input(name=self.name, content=self.content if isinstance(self.content, bytes) else self.content.read_bytes())
+
+
+def sources_of(pictures: Pictures) -> list[Source]:
+    """Look at one picture or several.
 
     Raises:
-        OSError: a file cannot be read.
+        OSError: a file cannot be found.
     """
-    return [_read(picture) for picture in _listed(pictures)]
+    return [_source(picture) for picture in _listed(pictures)]
 
 
 def _listed(pictures: Pictures) -> Iterable[Picture]:
     match pictures:
-        case str() | bytes() | PathLike() | (str(), bytes()):
+        case str() | bytes() | PathLike() | Upload():
             return [pictures]
+        case (str() as name, (bytes() | Upload()) as content):
+            return [(name, content)]
     return pictures
 
 
-def _read(picture: Picture) -> Input:
+def _source(picture: Picture) -> Source:
     match picture:
         case bytes():
-            return Input(content=picture)
+            return Source("", picture, len(picture))
+        case Upload():
+            return Source("", picture, 0)
         case (str(name), bytes(content)):
-            return Input(name=name, content=content)
+            return Source(name, content, len(content))
+        case (str(name), Upload() as upload):
+            return Source(name, upload, 0)
         case str() | PathLike():
             path = Path(picture)
-            return Input(name=path.name, content=path.read_bytes())
-    raise TypeError(f"a picture is a path, bytes, or a name and bytes, not {type(picture).__name__}")
+            return Source(path.name, path, path.stat().st_size)
+    raise TypeError(f"a picture is a path, bytes, an upload, or a name and one of these, not {type(picture).__name__}")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
@@ -20,6 +21,9 @@ class Progress(Protocol):
 
     def show(self, job: Job, update: WatchResponse) -> None:
         """Show an update of a job, which is as it was when it was accepted."""
+
+    def show_upload(self, name: str, sent: int, size: int) -> None:
+        """Show that so many bytes were sent, of how many."""
 
 
 @contextmanager
@@ -46,6 +50,7 @@ class Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last: dict[str, str] = {}
+        self._tenths: dict[str, int] = {}
 
     def show(self, job: Job, update: WatchResponse) -> None:
         text = render.update(update, names(job))
@@ -54,6 +59,12 @@ class Lines:
             self._console.print(f"{job.id}  {number:>3}  {text}", soft_wrap=True)
         self._last[job.id] = text
 
+    def show_upload(self, name: str, sent: int, size: int) -> None:
+        tenths = sent * 10 // size
+        if tenths != self._tenths.get(name):
+            self._console.print(f"{name}: uploaded {tenths * 10}% of {decimal(size)}", soft_wrap=True)
+        self._tenths[name] = tenths
+
 
 class Bars:
     """A bar for each job, with its latest update beside it."""
@@ -61,6 +72,7 @@ class Bars:
     def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
         self._tasks: dict[str, TaskID] = {}
+        self._uploads: dict[str, TaskID] = {}
 
     def show(self, job: Job, update: WatchResponse) -> None:
         task = self._task(job)
@@ -71,6 +83,13 @@ class Bars:
             case "event" if update.event.HasField("item_finished"):
                 self._bars.advance(task)
         self._bars.update(task, description=render.update(update, names(job)))
+
+    def show_upload(self, name: str, sent: int, size: int) -> None:
+        if name not in self._uploads:
+            self._uploads[name] = self._bars.add_task(f"of {decimal(size)} uploaded", total=100, job=name)
+        self._bars.update(self._uploads[name], completed=sent * 100 // size)
+        if sent == size:
+            self._bars.remove_task(self._uploads.pop(name))
 
     def _task(self, job: Job) -> TaskID:
         if job.id not in self._tasks:

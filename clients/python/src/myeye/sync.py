@@ -55,7 +55,7 @@ class Client:
     """A connection to one myeye service, for any number of threads.
 
     Its methods are those of `AsyncClient`, and wait for the answer. `watch`, `watch_many`, `frames` and `list` give
-    ordinary iterators.
+    ordinary iterators. Progress of uploads is told on a thread of the client's own.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Client:
 
     submit = _blocking(AsyncClient.submit)
     detect = _blocking(AsyncClient.detect)
+    upload = _blocking(AsyncClient.upload)
     watch = _iterating(AsyncClient.watch)
     frames = _iterating(AsyncClient.frames)
     watch_many = _iterating(AsyncClient.watch_many)

@@ -53,9 +53,8 @@ async def _detect(arguments: argparse.Namespace, client: AsyncClient, terminal: 
     try:
         with live(terminal.err) as progress:
             async with asyncio.TaskGroup() as group:
-                following = [
-                    group.create_task(follow(job, client, terminal, progress.show)) async for job in submit_all(arguments, client)
-                ]
+                jobs = submit_all(arguments, client, progress)
+                following = [group.create_task(follow(job, client, terminal, progress.show)) async for job in jobs]
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from failures
     return [task.result() for task in following]

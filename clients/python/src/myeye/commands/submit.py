@@ -7,6 +7,7 @@ from myeye.arguments import add_pictures
 from myeye.commands import Commands, add_json
 from myeye.commands.submitting import submit_all
 from myeye.exits import Exit
+from myeye.progress import live
 from myeye.terminal import Terminal
 
 
@@ -21,9 +22,10 @@ def add(commands: Commands) -> None:
 
 async def run(arguments: argparse.Namespace, client: AsyncClient, terminal: Terminal) -> Exit:
     """Print the id of each job; there are several when the pictures do not fit one."""
-    async for job in submit_all(arguments, client):
-        if arguments.json:
-            terminal.answer_json(job)
-        else:
-            terminal.answer(job.id)
+    with live(terminal.err) as progress:
+        async for job in submit_all(arguments, client, progress):
+            if arguments.json:
+                terminal.answer_json(job)
+            else:
+                terminal.answer(job.id)
     return Exit.DONE

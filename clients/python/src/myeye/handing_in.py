@@ -1,0 +1,56 @@
+"""Everything that a job is to look at, to the inputs of one request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeAlias
+
+from myeye.carriage import SURE_BYTES, UPLOAD_FROM_BYTES, carried, room_of
+from myeye.pictures import Source
+from myeye.upload import Content, Told
+from myeye.v1.capabilities_pb2 import Limits
+from myeye.v1.job_pb2 import Input
+from myeye.v1.upload_pb2 import Upload
+
+UploadProgress: TypeAlias = Callable[[str, int, int], None]
+"""Is told the name of what is uploaded, how many bytes were sent, and of how many."""
+
+
+class Uploader(Protocol):
+    """Uploads something, as `AsyncClient.upload` does."""
+
+    async def __call__(self, content: Content, *, progress: Told | None = None) -> Upload: ...
+
+
+@dataclass(slots=True)
+class HandingIn:
+    """Uploads what does not ride in the request. `uploaded` tells whether there was any."""
+
+    sources: Sequence[Source]
+    limits: Callable[[], Awaitable[Limits]]
+    upload: Uploader
+    progress: UploadProgress | None
+    uploaded: bool = False
+
+    async def inputs(self) -> list[Input]:
+        """Make the inputs, in order.
+
+        Raises:
+            OSError: a file cannot be read.
+            MyeyeError: an upload has failed.
+        """
+        sizes = [source.size for source in self.sources]
+        room = room_of(await self.limits()) if sum(sizes) > SURE_BYTES else UPLOAD_FROM_BYTES
+        return [
+            await asyncio.to_thread(source.read) if rides else await self._uploaded(source)
+            for source, rides in zip(self.sources, carried(sizes, room), strict=True)
+        ]
+
+    async def _uploaded(self, source: Source) -> Input:
+        assert not isinstance(source.content, Upload), "it has no size, and so rides"
+        told = partial(self.progress, source.name) if self.progress else None
+        self.uploaded = True
+        return Source(source.name, await self.upload(source.content, progress=told), 0).read()
