@@ -28,6 +28,13 @@ class InvalidRequest(Refusal):
         self.violations = violations
 
 
+class UnreadableRequest(Refusal):
+    """The bytes are no message of the method's type."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the request cannot be read: {why}")
+
+
 class ModelNotFound(Refusal):
     def __init__(self, model: str, models: list[str]) -> None:
         super().__init__(f"no model {model!r}; there are: {', '.join(models)}")

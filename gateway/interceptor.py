@@ -13,7 +13,8 @@ from google.rpc import code_pb2
 from grpc_status import rpc_status
 
 from dispatch.errors import BlobUnavailable, BrokerUnavailable, ConfigurationError
-from gateway.errors import Refusal, Unavailable
+from gateway.errors import Refusal, Unavailable, UnreadableRequest
+from gateway.parsing import readable
 from gateway.status import status, status_of_refusal
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(self._prefixes):
             return handler
+        handler = readable(handler)
         if handler.request_streaming and not handler.response_streaming:
             return handler._replace(stream_unary=self._unary(method, handler.stream_unary))  # type: ignore[attr-defined,no-any-return]
         if handler.response_streaming:
@@ -49,7 +51,7 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
     def _unary(self, method: str, behaviour: Any) -> Callable[[Any, Context], Awaitable[Any]]:
         async def call(request: Any, context: Context) -> Any:
             try:
-                self._check_open()
+                self._check(request)
                 return await behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - told to the client and the log, whatever it is
                 await _tell(method, error, context)
@@ -59,7 +61,7 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
     def _streaming(self, method: str, behaviour: Any) -> Callable[[Any, Context], AsyncIterator[Any]]:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             try:
-                self._check_open()
+                self._check(request)
                 async for message in behaviour(request, context):
                     yield message
             except Exception as error:  # noqa: BLE001 - told to the client and the log, whatever it is
@@ -67,9 +69,11 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _check_open(self) -> None:
+    def _check(self, request: Any) -> None:
         if closed := self._closed():
             raise closed
+        if isinstance(request, UnreadableRequest):
+            raise request
 
 
 async def _tell(method: str, error: Exception, context: Context) -> NoReturn:

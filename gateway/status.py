@@ -17,6 +17,7 @@ DOMAIN = "myeye"
 
 CODES: dict[type[Exception], tuple[code_pb2.Code.ValueType, str]] = {
     errors.InvalidRequest: (code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST"),
+    errors.UnreadableRequest: (code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST"),
     errors.ModelNotFound: (code_pb2.NOT_FOUND, "MODEL_NOT_FOUND"),
     errors.JobNotFound: (code_pb2.NOT_FOUND, "JOB_NOT_FOUND"),
     errors.JobPurged: (code_pb2.NOT_FOUND, "JOB_PURGED"),
