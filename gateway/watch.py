@@ -53,7 +53,7 @@ class Watches:
         else:
             told = await self._cursor(principal, job, after_sequence)
         progress = Progress(self, told)
-        quiet_since = time.monotonic()
+        quiet_since = time.monotonic() - self.heartbeat_s  # the first message comes at once, whatever there is to tell
         while True:
             if not self._store.caught_up:
                 raise Unavailable("STARTING", "the gateway reads its log anew")

@@ -77,7 +77,8 @@ class JointWatches:
             raise Unavailable("STARTING", "the gateway reads its log anew")
 
     async def _tell(self, view: _View, follower: Follower, *, endless: bool) -> AsyncGenerator[bytes, None]:
-        quiet_since = time.monotonic()
+        # the first message comes at once, whatever there is to tell
+        quiet_since = time.monotonic() - self._watches.heartbeat_s
         while True:
             self._check_caught_up()
             for job_id in follower.take():

@@ -79,6 +79,16 @@ async def test_a_restarted_gateway_tells_the_same_bytes(start, hand):
         assert await front.stub.Get(pb.GetRequest(job_id=job.id)) == seen
 
 
+async def test_with_nothing_to_tell_after_the_cursor_the_first_message_is_a_heartbeat_at_once(start, hand):
+    async with start(heartbeat_s=3600.0) as front, asyncio.timeout(20):
+        job = await front.submit()
+        async with hand.taking() as deliveries:
+            _, _ = await hand.start(await anext(deliveries))
+            call = front.stub.Watch(pb.WatchRequest(job_id=job.id, after_sequence=2))
+            assert (await call.read()).WhichOneof("message") == "heartbeat"
+            call.cancel()
+
+
 async def test_an_idle_watch_has_a_heartbeat(start):
     async with start(heartbeat_s=0.05) as front:
         job = await front.submit()

@@ -314,7 +314,7 @@ class WatchResponse(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """Nothing has happened for a while, and the stream is alive."""
+        """Nothing has happened for a while, or nothing was to be told at first; the stream is alive."""
 
     @_builtins.property
     def closing(self) -> Global___Closing:
@@ -435,7 +435,7 @@ class WatchManyResponse(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> Global___Heartbeat:
-        """Nothing has happened to any of the jobs for a while, and the stream is alive."""
+        """Nothing has happened to any of the jobs for a while, or nothing was to be told at first; the stream is alive."""
 
     @_builtins.property
     def closing(self) -> Global___Closing:

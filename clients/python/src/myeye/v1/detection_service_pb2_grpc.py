@@ -128,7 +128,8 @@ class DetectionServiceServicer:
     def Watch(self, request, context):
         """Streams a job's history and progress until its terminal event. Watching never changes a job.
 
-        The first message comes at once. Ends OK only after job_finished; every other end is to be resumed with after_sequence.
+        The first message comes at once: where there is nothing to tell, a heartbeat. Ends OK only after job_finished; every other end
+        is to be resumed with after_sequence.
         NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when after_sequence is beyond the history.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -136,7 +137,8 @@ class DetectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchMany(self, request, context):
-        """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch.
+        """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch, and
+        here too the first message comes at once.
 
         With targets the stream ends OK when each job's end has been told; with labels it goes on until the client cancels it. A job that is
         removed (by Delete, or when its time is up) is told of no more. Every end that the client did not ask for is to be resumed.

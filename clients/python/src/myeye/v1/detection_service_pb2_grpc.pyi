@@ -54,11 +54,13 @@ class DetectionServiceStub:
     Watch: _grpc.UnaryStreamMultiCallable[_detection_service_pb2.WatchRequest, _detection_service_pb2.WatchResponse]
     """Streams a job's history and progress until its terminal event. Watching never changes a job.
 
-    The first message comes at once. Ends OK only after job_finished; every other end is to be resumed with after_sequence.
+    The first message comes at once: where there is nothing to tell, a heartbeat. Ends OK only after job_finished; every other end
+    is to be resumed with after_sequence.
     NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when after_sequence is beyond the history.
     """
     WatchMany: _grpc.UnaryStreamMultiCallable[_detection_service_pb2.WatchManyRequest, _detection_service_pb2.WatchManyResponse]
-    """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch.
+    """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch, and
+    here too the first message comes at once.
 
     With targets the stream ends OK when each job's end has been told; with labels it goes on until the client cancels it. A job that is
     removed (by Delete, or when its time is up) is told of no more. Every end that the client did not ask for is to be resumed.
@@ -125,11 +127,13 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     Watch: _aio.UnaryStreamMultiCallable[_detection_service_pb2.WatchRequest, _detection_service_pb2.WatchResponse]  # type: ignore[assignment]
     """Streams a job's history and progress until its terminal event. Watching never changes a job.
 
-    The first message comes at once. Ends OK only after job_finished; every other end is to be resumed with after_sequence.
+    The first message comes at once: where there is nothing to tell, a heartbeat. Ends OK only after job_finished; every other end
+    is to be resumed with after_sequence.
     NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when after_sequence is beyond the history.
     """
     WatchMany: _aio.UnaryStreamMultiCallable[_detection_service_pb2.WatchManyRequest, _detection_service_pb2.WatchManyResponse]  # type: ignore[assignment]
-    """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch.
+    """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch, and
+    here too the first message comes at once.
 
     With targets the stream ends OK when each job's end has been told; with labels it goes on until the client cancels it. A job that is
     removed (by Delete, or when its time is up) is told of no more. Every end that the client did not ask for is to be resumed.
@@ -211,7 +215,8 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_detection_service_pb2.WatchResponse], _abc.AsyncIterator[_detection_service_pb2.WatchResponse]]:
         """Streams a job's history and progress until its terminal event. Watching never changes a job.
 
-        The first message comes at once. Ends OK only after job_finished; every other end is to be resumed with after_sequence.
+        The first message comes at once: where there is nothing to tell, a heartbeat. Ends OK only after job_finished; every other end
+        is to be resumed with after_sequence.
         NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when after_sequence is beyond the history.
         """
 
@@ -221,7 +226,8 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _detection_service_pb2.WatchManyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_detection_service_pb2.WatchManyResponse], _abc.AsyncIterator[_detection_service_pb2.WatchManyResponse]]:
-        """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch.
+        """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch, and
+        here too the first message comes at once.
 
         With targets the stream ends OK when each job's end has been told; with labels it goes on until the client cancels it. A job that is
         removed (by Delete, or when its time is up) is told of no more. Every end that the client did not ask for is to be resumed.
