@@ -37,15 +37,19 @@ class Reply:
     last: int
     code: code_pb2.Code.ValueType
     reason: str
+    message: str = "%LOCAL_REPLY_BODY%"
 
 
 REPLIES = (
-    Reply(400, 400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST"),
+    # what is wrong with the HTTP itself has no body, and then only `details` tells it
+    Reply(400, 400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", "invalid request: %LOCAL_REPLY_BODY%"),
     Reply(403, 403, code_pb2.PERMISSION_DENIED, "CROSS_SITE_REQUEST"),
     Reply(404, 404, code_pb2.NOT_FOUND, "NO_SUCH_METHOD"),
+    Reply(405, 405, code_pb2.UNIMPLEMENTED, "METHOD_NOT_ALLOWED"),
     Reply(408, 408, code_pb2.DEADLINE_EXCEEDED, "REQUEST_TIMEOUT"),
     Reply(413, 413, code_pb2.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE"),
-    Reply(405, 499, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST"),
+    Reply(431, 431, code_pb2.RESOURCE_EXHAUSTED, "HEADERS_TOO_LARGE"),
+    Reply(400, 499, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST"),
     Reply(503, 503, code_pb2.UNAVAILABLE, "GATEWAY_UNAVAILABLE"),
     Reply(504, 504, code_pb2.DEADLINE_EXCEEDED, "GATEWAY_TIMEOUT"),
     Reply(500, 599, code_pb2.INTERNAL, "EDGE_FAILED"),
@@ -58,8 +62,13 @@ def mappers() -> list[dict[str, Any]]:
 
 
 def _mapper(reply: Reply) -> dict[str, Any]:
-    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reply.reason, "domain": DOMAIN}
-    body = {"code": int(reply.code), "message": "%LOCAL_REPLY_BODY%", "details": [info]}
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reply.reason,
+        "domain": DOMAIN,
+        "metadata": {"details": "%RESPONSE_CODE_DETAILS%"},
+    }
+    body = {"code": int(reply.code), "message": reply.message, "details": [info]}
     filters = [_status("GE", reply.first), _status("LE", reply.last), JSON_EXPECTED]
     return {"filter": {"and_filter": {"filters": filters}}, "body_format_override": {"json_format": body}}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -12,11 +13,11 @@ from edge.access_log import log_format
 from edge.address import Address
 from edge.config import Config
 from edge.descriptor import descriptor_set
-from edge.page import page_routes, read_page
+from edge.methods import OPENAPI, refusals
+from edge.page import PageFile, page_routes, read_page
 from edge.replies import mappers
 
 TEMPLATE = Path(__file__).with_name("envoy.yaml")
-OPENAPI = Path(__file__).with_name("openapi.json")
 BETWEEN_ROUTES = "\n" + 24 * " "
 """Where the routes of the template begin."""
 
@@ -27,7 +28,7 @@ def fill(config: Config, *, admin: str) -> str:
     Raises:
         ConfigurationError: the page cannot be read.
     """
-    page = read_page(config.web)
+    openapi = PageFile("/openapi.json", "application/json", OPENAPI.read_text(encoding="utf-8"))
     values = {
         "admin": admin,
         "listen_host": config.listen.host,
@@ -40,12 +41,16 @@ def fill(config: Config, *, admin: str) -> str:
         "descriptor": base64.b64encode(descriptor_set()).decode(),
         "log_format": log_format(config.log_format),
         "replies": mappers(),
-        "openapi": OPENAPI.read_text(encoding="utf-8"),
     }
     # JSON is YAML, and so every value is quoted as it must be
     filled = {name: json.dumps(value) for name, value in values.items()}
-    filled["page"] = BETWEEN_ROUTES.join(f"- {json.dumps(route, ensure_ascii=False)}" for route in page_routes(page))
+    filled["files"] = _routes(page_routes([*read_page(config.web), openapi]))
+    filled["refusals"] = _routes(refusals())
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(filled)
+
+
+def _routes(routes: Iterable[dict[str, Any]]) -> str:
+    return BETWEEN_ROUTES.join(f"- {json.dumps(route, ensure_ascii=False)}" for route in routes)
 
 
 def _endpoint(gateway: Address) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
-from edge.template import OPENAPI
+from edge.methods import OPENAPI
 from harness.mesh import Mesh, free_port
 from harness.process import Process
 from myeye import AsyncClient
@@ -43,11 +43,13 @@ def mesh_with_edge(tmp_path: Path) -> Callable[..., Mesh]:
     return lambda **settings: Mesh(tmp_path / "mesh", edge=True, **settings)
 
 
-def rest(target: str, method: str, path: str, body: bytes | None = None) -> tuple[int, dict[str, Any]]:
+def rest(
+    target: str, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, Any]]:
     """Call, and give the status and the JSON of the answer."""
     connection = http.client.HTTPConnection(target, timeout=LIMIT_S)
     try:
-        connection.request(method, path, body)
+        connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
         assert answer.headers["content-type"] == "application/json"
         return answer.status, json.loads(answer.read())
@@ -157,6 +159,13 @@ def test_every_error_of_rest_is_json_with_code_message_and_details(mesh_with_edg
             "wrong type": rest(target, "POST", "/v1/jobs", b'{"inputs": 3}'),
             "unknown query": rest(target, "GET", "/v1/jobs?colour=red"),
             "too large": rest(target, "POST", "/v1/jobs", b'"' + b"a" * 2000 + b'"'),
+            "value of another kind": rest(target, "POST", "/v1/jobs", b'{"labels": {"a": {}}}'),
+            "unknown field of a query": rest(target, "POST", "/v1/images?options.colour=red", b"a"),
+            "not UTF-8": rest(target, "GET", "/v1/jobs/%ff"),
+            "no path": rest(target, "GET", "/v1/jobs/%00"),
+            "other method": rest(target, "PUT", "/v1/jobs"),
+            "other method of a job": rest(target, "POST", "/v1/jobs/nosuch:watch"),
+            "many headers": rest(target, "GET", "/v1/jobs", headers={"x-large": "a" * 100_000}),
             "no such path": rest(target, "GET", "/v2/jobs"),
             "no method without gRPC": rest(target, "POST", "/myeye.v1.DetectionService/Get", b"{}"),
         }
@@ -170,6 +179,13 @@ def test_every_error_of_rest_is_json_with_code_message_and_details(mesh_with_edg
         "wrong type": (400, 3, "INVALID_REQUEST"),
         "unknown query": (400, 3, "INVALID_REQUEST"),
         "too large": (413, 8, "REQUEST_TOO_LARGE"),
+        "value of another kind": (400, 3, "INVALID_REQUEST"),
+        "unknown field of a query": (400, 3, "INVALID_REQUEST"),
+        "not UTF-8": (400, 3, "INVALID_REQUEST"),
+        "no path": (400, 3, "INVALID_REQUEST"),
+        "other method": (405, 12, "METHOD_NOT_ALLOWED"),
+        "other method of a job": (405, 12, "METHOD_NOT_ALLOWED"),
+        "many headers": (431, 8, "HEADERS_TOO_LARGE"),
         "no such path": (404, 5, "NO_SUCH_METHOD"),
         "no method without gRPC": (404, 5, "NO_SUCH_METHOD"),
         "no gateway": (503, 14, "GATEWAY_UNAVAILABLE"),

@@ -131,7 +131,7 @@ def test_every_status_that_envoy_answers_with_has_a_code_and_a_reason():
         ]
         for mapper in mappers
     ]
-    for status in (400, 404, 408, 413, 414, 415, 426, 431, 500, 502, 503, 504):
+    for status in (400, 403, 404, 405, 408, 413, 414, 415, 426, 431, 500, 502, 503, 504):
         assert any(first <= status <= last for first, last in ranges), status
     bodies = [mapper["body_format_override"]["json_format"] for mapper in mappers]
     assert all(body["details"][0]["domain"] == "myeye" and body["details"][0]["reason"] and body["code"] for body in bodies)
