@@ -136,17 +136,16 @@ class FolderBlobs:
             return [
                 Blob(file.name.replace("~", "/"), status.st_size, status.st_mtime_ns)
                 for folder in self._folders(prefix)
-                for file in _listed(folder)
-                if file.name.startswith(start) and (status := _status(file))
+                for file in _listed(folder, start)
+                if (status := _status(file))
             ]
 
     def _delete(self, prefix: str) -> None:
         start = prefix.replace("/", "~")
         with _translated(self._root):
             for folder in self._folders(prefix):
-                for file in _listed(folder):
-                    if file.name.startswith((start, f".{start}")):
-                        file.unlink(missing_ok=True)
+                for file in _listed(folder, start, f".{start}"):
+                    file.unlink(missing_ok=True)
 
 
 def _temporary(target: Path) -> Path:
@@ -211,9 +210,9 @@ def _open(source: Path) -> BufferedReader:
             raise BlobNotFound(str(source)) from error
 
 
-def _listed(folder: Path) -> list[Path]:
+def _listed(folder: Path, *starts: str) -> list[Path]:
     try:
-        return list(folder.iterdir())
+        return [folder / name for name in os.listdir(folder) if name.startswith(starts)]  # noqa: PTH208 - most are others'
     except FileNotFoundError:
         return []
 

@@ -92,7 +92,8 @@ class BlobServiceServicer:
     def UploadImage(self, request, context):
         """Takes a piece of an upload, for HTTP: the bytes are the body as it is, the target is in the path and the query. Otherwise as Upload.
 
-        A piece is at most `Limits.max_message_bytes`; a file is sent as one piece or as several, in order. Fails as Upload does.
+        A piece is a little less than `Limits.max_message_bytes`, for the target belongs to the message; a file is sent as one piece or as
+        several, in order. An empty piece tells how far the upload is. Fails as Upload does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

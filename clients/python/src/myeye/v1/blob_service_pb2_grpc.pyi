@@ -52,7 +52,8 @@ class BlobServiceStub:
     UploadImage: _grpc.UnaryUnaryMultiCallable[_blob_service_pb2.UploadImageRequest, _blob_service_pb2.UploadImageResponse]
     """Takes a piece of an upload, for HTTP: the bytes are the body as it is, the target is in the path and the query. Otherwise as Upload.
 
-    A piece is at most `Limits.max_message_bytes`; a file is sent as one piece or as several, in order. Fails as Upload does.
+    A piece is a little less than `Limits.max_message_bytes`, for the target belongs to the message; a file is sent as one piece or as
+    several, in order. An empty piece tells how far the upload is. Fails as Upload does.
     """
     GetUpload: _grpc.UnaryUnaryMultiCallable[_blob_service_pb2.GetUploadRequest, _blob_service_pb2.GetUploadResponse]
     """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired. INVALID_ARGUMENT for
@@ -96,7 +97,8 @@ class BlobServiceAsyncStub(BlobServiceStub):
     UploadImage: _aio.UnaryUnaryMultiCallable[_blob_service_pb2.UploadImageRequest, _blob_service_pb2.UploadImageResponse]  # type: ignore[assignment]
     """Takes a piece of an upload, for HTTP: the bytes are the body as it is, the target is in the path and the query. Otherwise as Upload.
 
-    A piece is at most `Limits.max_message_bytes`; a file is sent as one piece or as several, in order. Fails as Upload does.
+    A piece is a little less than `Limits.max_message_bytes`, for the target belongs to the message; a file is sent as one piece or as
+    several, in order. An empty piece tells how far the upload is. Fails as Upload does.
     """
     GetUpload: _aio.UnaryUnaryMultiCallable[_blob_service_pb2.GetUploadRequest, _blob_service_pb2.GetUploadResponse]  # type: ignore[assignment]
     """Tells how far an upload is. NOT_FOUND (UPLOAD_NOT_FOUND) before its first byte is durable, and when it has expired. INVALID_ARGUMENT for
@@ -149,7 +151,8 @@ class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_blob_service_pb2.UploadImageResponse, _abc.Awaitable[_blob_service_pb2.UploadImageResponse]]:
         """Takes a piece of an upload, for HTTP: the bytes are the body as it is, the target is in the path and the query. Otherwise as Upload.
 
-        A piece is at most `Limits.max_message_bytes`; a file is sent as one piece or as several, in order. Fails as Upload does.
+        A piece is a little less than `Limits.max_message_bytes`, for the target belongs to the message; a file is sent as one piece or as
+        several, in order. An empty piece tells how far the upload is. Fails as Upload does.
         """
 
     @_abc_1.abstractmethod

@@ -109,7 +109,8 @@ class DetectionServiceServicer:
 
         INVALID_ARGUMENT with a BadRequest that lists all violations. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models`
         lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
-        NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`; the metadata `upload_id` names it.
+        NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
+        `upload_id` names it. The same bytes are the same request, uploaded or not.
         RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

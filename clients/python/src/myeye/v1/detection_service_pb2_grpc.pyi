@@ -43,7 +43,8 @@ class DetectionServiceStub:
 
     INVALID_ARGUMENT with a BadRequest that lists all violations. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models`
     lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
-    NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`; the metadata `upload_id` names it.
+    NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
+    `upload_id` names it. The same bytes are the same request, uploaded or not.
     RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
     """
     SubmitImage: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.SubmitImageRequest, _detection_service_pb2.SubmitImageResponse]
@@ -116,7 +117,8 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
 
     INVALID_ARGUMENT with a BadRequest that lists all violations. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models`
     lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
-    NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`; the metadata `upload_id` names it.
+    NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
+    `upload_id` names it. The same bytes are the same request, uploaded or not.
     RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
     """
     SubmitImage: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.SubmitImageRequest, _detection_service_pb2.SubmitImageResponse]  # type: ignore[assignment]
@@ -192,7 +194,8 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         INVALID_ARGUMENT with a BadRequest that lists all violations. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models`
         lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
-        NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`; the metadata `upload_id` names it.
+        NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
+        `upload_id` names it. The same bytes are the same request, uploaded or not.
         RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
         """
 

@@ -68,8 +68,8 @@ class UploadTarget(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
-    """Identifier, chosen by the client at random: from 16 to 64 of the characters A-Z, a-z, 0-9, "-" and "_". The same id goes on with the same
-    upload, on any gateway.
+    """Identifier, chosen by the client: from 16 to 64 of the characters A-Z, a-z, 0-9, "-" and "_". The same id goes on with the same
+    upload, on any gateway. The SHA-256 in hexadecimal is a good one: the same bytes are then never sent twice. Or something random.
     """
     size_bytes: _builtins.int
     """Size of the whole, in bytes, from 1 to `Limits.max_upload_bytes`."""
