@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from bench import detect, history, idle, memory, noop, submit
+from bench import detect, history, idle, memory, noop, submit, upload
 from bench.load import ClientProcess
 from bench.plan import BROKERS, Plan
 from bench.site import Site
@@ -31,6 +31,7 @@ BENCHES: Mapping[str, Callable[[Site], Iterator[Table]]] = MappingProxyType(
         "detect": detect.measure,
         "memory": memory.measure,
         "history": history.measure,
+        "upload": upload.measure,
     }
 )
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.mesh import Mesh
@@ -55,6 +56,30 @@ async def test_an_upload_goes_on_when_its_gateway_is_killed(tmp_path: Path, larg
     assert job.state == STATE_SUCCEEDED
     assert job.items[0].result.detections[0].category == "person"
     assert min(resumed) > len(body) / 5, "it did not begin anew"
+
+
+async def test_an_upload_goes_on_when_there_is_room_again(tmp_path: Path, large_picture: Path) -> None:
+    """The gateway may not write files as large as a part for a while, which fails as a full disk does."""
+    size = large_picture.stat().st_size  # noqa: ASYNC240 - nothing else goes on yet
+    full: list[int] = []
+    resumed: list[int] = []
+    with Mesh(tmp_path / "mesh", workers=0) as mesh:
+        gateway = psutil.Process(mesh.gateways[0].pid)
+
+        def told(now: int, _: int) -> None:
+            if not full and durable(mesh) > size / 5:
+                full.append(now)
+                gateway.rlimit(psutil.RLIMIT_FSIZE, (1_000_000, psutil.RLIM_INFINITY))
+            elif full and not resumed and now < max(full):
+                gateway.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+                resumed.append(now)
+            elif full and not resumed:
+                full.append(now)
+
+        async with AsyncClient(mesh.target) as client, asyncio.timeout(LIMIT_S):
+            upload = await client.upload(large_picture, progress=told)
+    assert upload.complete
+    assert resumed[0] > size / 5, "it did not begin anew"
 
 
 def test_the_lines_of_the_readme_upload_in_pieces(tmp_path: Path, large_picture: Path) -> None:
