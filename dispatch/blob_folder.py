@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import shutil
+import time
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,9 @@ from dispatch.folders import make_folder, sync_folder
 from dispatch.ports import CHUNK_BYTES, Blob
 
 SHARDS = 256
+SHARD_PATTERN = "[0-9a-f][0-9a-f]"
+LEFT_BEHIND_S = 86_400.0
+"""After this long nobody writes on to a temporary file that has not grown."""
 OPERATOR_MUST_ACT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 """Not allowed, read-only, or a file where a folder should be."""
 
@@ -86,6 +90,7 @@ class FolderBlobs:
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in OPERATOR_MUST_ACT:
                 raise ConfigurationError(f"{self._root} cannot be used for blobs: {error}") from error
             raise
+        await asyncio.to_thread(self._sweep)
 
     def _file(self, name: str) -> Path:
         return self._folder(name) / name.replace("/", "~")
@@ -97,7 +102,7 @@ class FolderBlobs:
 
     def _folders(self, prefix: str) -> Iterable[Path]:
         """List the folders in which names with the prefix can be."""
-        return (self._folder(prefix),) if prefix.count("/") >= 2 else self._root.glob("[0-9a-f][0-9a-f]")
+        return (self._folder(prefix),) if prefix.count("/") >= 2 else self._root.glob(SHARD_PATTERN)
 
     def _put(self, target: Path, data: bytes) -> None:
         with _translated(target), self._place(target) as temporary:
@@ -139,6 +144,14 @@ class FolderBlobs:
                 for file in _listed(folder, start)
                 if (status := _status(file))
             ]
+
+    def _sweep(self) -> None:
+        """Remove what processes left half-written that were killed."""
+        with _translated(self._root):
+            for folder in self._root.glob(SHARD_PATTERN):
+                for file in _listed(folder, "."):
+                    if (status := _status(file)) and time.time() - status.st_mtime > LEFT_BEHIND_S:
+                        file.unlink(missing_ok=True)
 
     def _delete(self, prefix: str) -> None:
         start = prefix.replace("/", "~")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from dispatch.blob_folder import FolderBlobs
+from dispatch.blob_folder import LEFT_BEHIND_S, FolderBlobs
 from dispatch.errors import BlobNotFound, BlobUnavailable
 from dispatch.ports import Blob
 
@@ -93,6 +95,18 @@ async def test_what_is_half_written_is_neither_listed_nor_left(tmp_path: Path) -
     await blobs.write("jobs/a/0/input", looking())
     assert seen == [[]]
     assert files(tmp_path) == ["jobs~a~0~input"]
+
+
+async def test_what_was_left_half_written_a_day_ago_is_removed_by_the_check(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    await blobs.put("jobs/a/0/input", b"picture")
+    (shard,) = folders(tmp_path)
+    for name, age_s in ((".jobs~b~0~input.0011", 0.0), (".jobs~c~0~input.2233", LEFT_BEHIND_S + 60)):
+        (shard / name).write_bytes(b"pic")
+        os.utime(shard / name, (time.time() - age_s,) * 2)
+    os.utime(shard / "jobs~a~0~input", (0, 0))
+    await blobs.check()
+    assert files(tmp_path) == [".jobs~b~0~input.0011", "jobs~a~0~input"]
 
 
 async def test_another_store_on_the_folder_may_delete_meanwhile(tmp_path: Path) -> None:
