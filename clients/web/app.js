@@ -55,6 +55,7 @@ function begin(card) {
 async function learn() {
   const capabilities = await link.patiently(getCapabilities);
   settings.learn(capabilities);
+  watcher.targetsLimit = capabilities.limits?.max_watch_targets ?? watcher.targetsLimit;
   clockAheadMs = Date.parse(capabilities.server_time) - Date.now();
   const { models = [] } = capabilities;
   const workers = models.reduce((sum, model) => sum + (model.live_workers ?? 0), 0);

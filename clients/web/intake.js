@@ -22,7 +22,7 @@ function choose(buttonId, inputId, onFiles) {
   input.addEventListener('change', () => {
     const files = [...input.files];
     input.value = ''; // the same file can be chosen again
-    onFiles(inputId === 'folder' ? files.filter(isMedia) : files);
+    onFiles(inputId === 'folder' ? files.filter(isMedia).sort(byPath) : files);
   });
 }
 
@@ -72,4 +72,5 @@ async function walk(folder) {
   return files.flat();
 }
 
+const byPath = (one, other) => one.webkitRelativePath.localeCompare(other.webkitRelativePath, undefined, { numeric: true });
 const isMedia = ({ type }) => type.startsWith('image/') || type.startsWith('video/');

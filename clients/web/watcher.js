@@ -18,11 +18,14 @@ export class Watcher {
   #cursors = new Map();
   /** @type {AbortController|undefined} */
   #stream;
+  /** Those of the stream that have not ended. @type {Set<string>} */
+  #watched = new Set();
   #running = false;
   #held = false;
   #link;
   #onUpdate;
   #onGone;
+  /** Most jobs of one stream; the others wait until half of them have ended. */
   targetsLimit = 100;
 
   /**
@@ -39,7 +42,7 @@ export class Watcher {
   /** Tell of this job, from a cursor on, until it has ended. */
   follow(jobId, cursor) {
     this.#cursors.set(jobId, cursor);
-    this.#again();
+    if (this.#watched.size < this.targetsLimit) this.#again();
   }
 
   /** Tell of this job no more. */
@@ -77,6 +80,7 @@ export class Watcher {
       }
     }
     this.#stream = undefined;
+    this.#watched.clear();
     this.#running = false;
   }
 
@@ -84,6 +88,7 @@ export class Watcher {
   async #watch(stream, onMessage) {
     const targets = [...this.#cursors].slice(0, this.targetsLimit).map(([job_id, cursor]) =>
       cursor === undefined ? { job_id } : { job_id, after_sequence: String(cursor) });
+    this.#watched = new Set(targets.map(({ job_id }) => job_id));
     const answer = await fetch('/v1/jobs:watch', { method: 'POST', body: JSON.stringify({ targets }), signal: stream.signal });
     if (!answer.ok) throw readError(answer.status, await answer.text());
     for await (const message of messages(answer, SILENCE_MS)) {
@@ -97,10 +102,17 @@ export class Watcher {
   #take(jobId, update) {
     if (!this.#cursors.has(jobId)) return;
     const ended = update.event?.job_finished || (update.snapshot && isTerminal(update.snapshot.state));
-    if (ended) this.#cursors.delete(jobId);
+    if (ended) this.#ended(jobId);
     else if (update.event) this.#cursors.set(jobId, Number(update.event.sequence));
     else if (update.snapshot) this.#cursors.set(jobId, Number(update.snapshot.last_sequence));
     this.#onUpdate(jobId, update);
+  }
+
+  #ended(jobId) {
+    this.#cursors.delete(jobId);
+    this.#watched.delete(jobId);
+    const waiting = this.#cursors.size - this.#watched.size;
+    if (waiting > 0 && this.#watched.size === this.targetsLimit >> 1) this.#again();
   }
 
   /** Change what is asked for, if that was what was wrong. */

@@ -91,10 +91,9 @@ export function lasting(s) {
 
 /** Say a place in a video, as 1:02 or 0:03.4. */
 export function clock(s) {
-  const minutes = Math.floor(s / 60);
-  const rest = s - 60 * minutes;
-  const digits = Number.isInteger(Math.round(rest * 10) / 10) ? 0 : 1;
-  return `${minutes}:${rest.toFixed(digits).padStart(digits ? 4 : 2, '0')}`;
+  const tenths = Math.round(10 * s);
+  const digits = tenths % 10 ? 1 : 0;
+  return `${Math.floor(tenths / 600)}:${((tenths % 600) / 10).toFixed(digits).padStart(digits ? 4 : 2, '0')}`;
 }
 
 /** Say when something was, seen from now. */

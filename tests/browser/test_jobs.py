@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from harness.mesh import Mesh
+from myeye import Client
 from tests.browser.desk import Desk
 
 
@@ -104,3 +105,39 @@ def test_a_refusal_of_the_service_is_told_with_its_field(desk: Desk, grace_hoppe
     desk.page.unroute("**/v1/images?*")
     card.get_by_role("button", name="Send again").click()
     desk.wait_for("grace_hopper.jpg", "Done")
+
+
+def test_more_jobs_than_one_stream_takes_are_all_told_to_their_end(desk: Desk, mesh: Mesh, grace_hopper: Path, tmp_path: Path):
+    """The limit is lowered for the page, so that a few jobs are many."""
+
+    def two(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        told["limits"]["max_watch_targets"] = 2
+        route.fulfill(response=answer, json=told)
+
+    desk.page.route("**/v1/capabilities", two)
+    desk.open()
+    desk.page.wait_for_load_state("networkidle")
+    names = [f"crowd-{number}.jpg" for number in range(6)]
+    for name in names:
+        (tmp_path / name).write_bytes(grace_hopper.read_bytes())
+    desk.choose(*(tmp_path / name for name in names))
+    for name in names:
+        desk.wait_for(name, "Done")
+
+
+def test_a_job_of_several_pictures_is_one_card_that_shows_each(desk: Desk, mesh: Mesh, grace_hopper: Path, tmp_path: Path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff" + bytes(1000))
+    with Client(mesh.target) as client:
+        job = client.submit([grace_hopper, broken])
+        client.wait(job.id)
+    desk.page.reload()
+    card = desk.wait_for("grace_hopper.jpg and 1 more", "Partly done")
+    expect(card.locator(".line-text")).to_contain_text("1 of 2 failed: This is not a picture")
+    card.locator(".toggle").click()
+    expect(card.locator(".body .box:visible")).to_have_count(2)
+    card.get_by_role("button", name="Next item").click()
+    expect(card.locator(".where")).to_have_text("2 of 2: broken.jpg")
+    expect(card.locator(".failure")).to_contain_text("IMAGE_INVALID")
