@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dispatch.fold import Change
 from dispatch.lifecycle import Job, State
@@ -20,13 +20,30 @@ class _Line:
     left: int = 0
 
 
+@dataclass(slots=True)
+class _Pace:
+    """How long it takes until the next item of one model ends, while there is something to do: a quiet night is no slow work."""
+
+    unfinished: int = 0
+    since_ns: int = 0
+    samples_ns: deque[int] = field(default_factory=lambda: deque(maxlen=PACE_SAMPLES))
+
+    def count(self, change: int, time_ns: int) -> None:
+        """Take in that items came (more than 0) or ended (less)."""
+        if change < 0:
+            self.samples_ns.append(max(0, time_ns - self.since_ns))
+        if change < 0 or not self.unfinished:
+            self.since_ns = time_ns
+        self.unfinished += change
+
+
 class Backlog:
     """What waits, by model and lane."""
 
     def __init__(self) -> None:
         self._lines: defaultdict[tuple[str, int], _Line] = defaultdict(_Line)
         self._before: dict[str, int] = {}
-        self._ends_ns: defaultdict[str, deque[int]] = defaultdict(lambda: deque(maxlen=PACE_SAMPLES))
+        self._paces: defaultdict[str, _Pace] = defaultdict(_Pace)
 
     def on_change(self, change: Change) -> None:
         """Count the items that a change made wait, let go, or ended."""
@@ -41,8 +58,8 @@ class Backlog:
             line.came += waiting
         else:
             line.left -= waiting
-        if _ended(change.after) > _ended(change.before):
-            self._ends_ns[job.spec.model].append(change.event.time_ns)
+        if moved := _unfinished(change.after) - _unfinished(change.before):
+            self._paces[job.spec.model].count(moved, change.event.time_ns)
         if change.after is None or change.after.state.terminal:
             self._before.pop(job.id, None)
 
@@ -54,14 +71,14 @@ class Backlog:
         return ahead + sum(max(0, line.came - line.left) for line in more_urgent)
 
     def pace_ns(self, model: str) -> float | None:
-        """Average the time between the last items' ends; None when there are too few."""
-        ends = self._ends_ns[model]
-        return (max(ends) - min(ends)) / (len(ends) - 1) if len(ends) >= 2 else None
+        """Average the time to the last items' ends, while there was something to do; None when none has ended."""
+        samples = self._paces[model].samples_ns
+        return sum(samples) / len(samples) if samples else None
 
 
 def _waiting(job: Job | None) -> int:
     return job.count(State.QUEUED) if job else 0
 
 
-def _ended(job: Job | None) -> int:
-    return sum(item.state.terminal for item in job.items) if job else 0
+def _unfinished(job: Job | None) -> int:
+    return sum(not item.state.terminal for item in job.items) if job else 0

@@ -70,13 +70,23 @@ def test_more_urgent_items_are_before_it_and_less_urgent_are_not():
     assert (line.position("high"), line.position("normal"), line.position("low")) == (0, 2, 3)
 
 
-def test_the_pace_is_the_mean_time_between_ends():
+def test_the_pace_is_the_mean_time_to_the_next_end():
     line = Line()
     assert line.backlog.pace_ns("m") is None
     line.accept("a", items=2)
     for item in range(2):
         line.start("a", item)
         line.succeed("a", item)
+    assert line.backlog.pace_ns("m") == 2_000
+
+
+def test_time_in_which_there_was_nothing_to_do_does_not_slow_the_pace():
+    line = Line()
+    for job_id in ("morning", "evening"):
+        line.accept(job_id)
+        line.start(job_id)
+        line.succeed(job_id)
+        line.clock = itertools.count(next(line.clock) + 3_600_000, 1_000)
     assert line.backlog.pace_ns("m") == 2_000
 
 
