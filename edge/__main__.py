@@ -49,9 +49,8 @@ async def serve(config: Config, command: Sequence[str], admin: Admin) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    ready = (
-        f"edge listens on {config.listen}, gateways {', '.join(map(str, config.gateways))}; the page is http://{config.listen}/"
-    )
+    behind = ", ".join(map(str, config.gateways))
+    ready = f"the page is at http://{config.listen}/ – edge listens on {config.listen}, gateways {behind}"
     await supervise(command, admin, stop, drain_s=config.drain_s, ready=ready)
     log.info("edge stopped")
 
