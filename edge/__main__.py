@@ -50,7 +50,7 @@ async def serve(config: Config, command: Sequence[str], admin: Admin) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     behind = ", ".join(map(str, config.gateways))
-    ready = f"the page is at http://{config.listen}/ – edge listens on {config.listen}, gateways {behind}"
+    ready = f"the page is at http://{config.listen}/ (edge listens on {config.listen}, gateways {behind})"
     await supervise(command, admin, stop, drain_s=config.drain_s, ready=ready)
     log.info("edge stopped")
 

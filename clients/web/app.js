@@ -64,6 +64,12 @@ async function learn() {
   setText(service, workers ? `${count(workers, 'worker')} ready` : 'No worker is there: jobs wait');
 }
 
+/** Ask for what others may have changed. */
+async function refresh() {
+  await learn();
+  await jobs.load();
+}
+
 /** What was learnt holds only while the service answers. */
 function tellAway() {
   const service = document.getElementById('service');
@@ -81,8 +87,7 @@ function leaveWhenHidden() {
       leaving = setTimeout(() => watcher.hold(true), LEAVE_HIDDEN_MS); // six tabs must not take all connections
     } else {
       watcher.hold(false);
-      learn();
-      jobs.load();
+      refresh();
     }
   });
 }
@@ -92,7 +97,6 @@ tellConnection(link);
 link.addEventListener('change', tellAway);
 leaveWhenHidden();
 setInterval(() => jobs.tick(), 1000);
-setInterval(() => !document.hidden && !link.away && learn(), REFRESH_MS);
+setInterval(() => !document.hidden && !link.away && refresh(), REFRESH_MS);
 addEventListener('beforeunload', (event) => jobs.unsent && event.preventDefault());
-await learn();
-await jobs.load();
+await refresh();

@@ -99,12 +99,18 @@ export class JobList {
 
   #changed(card) {
     const { work } = card;
-    if (work.job && !this.#cards.has(work.job.id)) {
-      this.#cards.set(work.job.id, card);
-      if (card.opened) this.#remember(work, true);
-    }
+    if (work.job && work.phase !== 'removed') this.#claim(work.job.id, card);
     if (work.phase === 'removed') this.#drop(card);
     this.#count();
+  }
+
+  /** A job has one card: that of its file, although the list may have told of it before the receipt came. */
+  #claim(jobId, card) {
+    const other = this.#cards.get(jobId);
+    if (other === card) return;
+    if (other) this.#drop(other);
+    this.#cards.set(jobId, card);
+    if (card.opened) this.#remember(card.work, true);
   }
 
   #drop(card) {

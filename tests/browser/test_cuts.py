@@ -55,7 +55,12 @@ def test_an_upload_whose_answer_was_lost_is_repeated_and_makes_one_job(desk: Des
     network.send("Fetch.enable", {"patterns": [{"urlPattern": "*/v1/images?*", "requestStage": "Response"}]})
     before = len(desk.get("/v1/jobs").get("jobs", []))
     desk.choose(grace_hopper)
-    desk.wait_for("grace_hopper.jpg", "Done")
+    expect(desk.card("grace_hopper.jpg").locator(".notice")).to_contain_text("It will be sent again")
+    desk.page.evaluate(
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )  # the list tells of the job before its receipt does
+    job = desk.wait_for("grace_hopper.jpg", "Done").get_attribute("data-job")
+    expect(desk.page.locator(f'[data-job="{job}"]')).to_have_count(1)
     assert len(asked) == 2
     assert asked[0] == asked[1]
     assert len(desk.get("/v1/jobs")["jobs"]) == before + 1

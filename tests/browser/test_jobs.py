@@ -32,16 +32,18 @@ def test_a_queued_job_says_why_it_waits_and_can_be_cancelled_and_run_again(
     desk.choose(grace_hopper)
     card = desk.wait_for("grace_hopper.jpg", "Queued")
     expect(card.locator(".line-text")).to_contain_text("no worker with this model is alive")
-    card.get_by_role("button", name="Cancel").click()
-    desk.wait_for("grace_hopper.jpg", "Cancelled")
+    desk.choose(grace_hopper)
+    expect(desk.card("grace_hopper.jpg").locator(".line-text")).to_contain_text("1 before it")
+    desk.card("grace_hopper.jpg").get_by_role("button", name="Cancel").click()
+    card = desk.wait_for("grace_hopper.jpg", "Cancelled")
     first = desk.job(card)
     assert first["state"] == "STATE_CANCELLED"
     card.get_by_role("button", name="Run again").click()
-    expect(desk.page.locator(".card")).to_have_count(2)
+    expect(desk.page.locator(".card")).to_have_count(3)
     again = desk.job(desk.wait_for("grace_hopper.jpg", "Queued"))
     assert again["retry_of"] == first["id"]
     desk.page.reload()
-    expect(desk.page.locator(".badge")).to_have_text(["Queued", "Cancelled"])
+    expect(desk.page.locator(".badge")).to_have_text(["Queued", "Cancelled", "Queued"])
 
 
 def test_a_job_is_removed_only_after_a_second_press(desk: Desk, grace_hopper: Path):

@@ -67,3 +67,13 @@ def test_a_video_that_is_not_one_fails_in_words(desk: Desk, tmp_path: Path):
     card = desk.wait_for("broken.mp4", "Failed")
     expect(card.locator(".line-text")).to_contain_text("video")
     expect(card.locator(".failure .fine")).to_contain_text("VIDEO_")
+
+
+def test_a_running_video_tells_its_frames_and_can_be_cancelled(desk: Desk, video_at: Callable[..., Path], tmp_path: Path):
+    desk.choose(video_at(tmp_path / "long.webm", codec="VP80", frames=1200))
+    card = desk.wait_for("long.webm", "Running")
+    expect(card.locator(".line-text")).to_contain_text(re.compile(r"^frame \d+ of about \d+"), timeout=30_000)
+    expect(card.locator(".body .span").first).to_be_visible(timeout=30_000)
+    card.get_by_role("button", name="Cancel").click()
+    desk.wait_for("long.webm", "Cancelled")
+    expect(card.locator(".body .span").first).to_be_visible()
