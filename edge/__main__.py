@@ -15,6 +15,7 @@ from edge import envoy, logs
 from edge.admin import Admin
 from edge.config import Config, read_order
 from edge.errors import ConfigurationError
+from edge.port import check_free
 from edge.supervisor import EnvoyEnded, supervise
 from edge.template import fill
 
@@ -27,7 +28,7 @@ def carry_out(task: str, config: Config) -> None:
     """Print, validate, or serve.
 
     Raises:
-        ConfigurationError: Envoy is not installed or refuses its configuration.
+        ConfigurationError: Envoy is not installed or refuses its configuration, or the address is taken.
         EnvoyEnded: it ended before it was told to.
     """
     if task == "print":
@@ -41,6 +42,7 @@ def carry_out(task: str, config: Config) -> None:
             envoy.validate(program, configuration)
             sys.stdout.write("edge: the configuration is sound\n")
         else:
+            check_free(config.listen)
             asyncio.run(serve(config, envoy.serving(program, configuration, config.log_format), Admin(admin)))
 
 

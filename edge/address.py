@@ -33,6 +33,15 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
+    def name(self) -> bool:
+        """Whether the host is a name, to be looked up."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return True
+        return False
+
+    @property
     def loopback(self) -> bool:
         """Whether only this machine can reach it."""
         if self.host == "localhost":

@@ -22,7 +22,7 @@ class Admin:
         """Say whether it has started and listens."""
         try:
             return await self._ask("GET", "/ready") == "LIVE\n"
-        except (FileNotFoundError, ConnectionRefusedError):  # it has not opened its socket yet
+        except (FileNotFoundError, ConnectionError):  # it has not opened its socket yet, or is about to end
             return False
 
     async def drain(self) -> None:

@@ -48,6 +48,8 @@ class Config:
             raise ConfigurationError("--gateway: at least one is needed")
         if len(set(self.gateways)) < len(self.gateways):
             raise ConfigurationError(f"--gateway: each once, not {', '.join(map(str, self.gateways))}")
+        if self.listen.name:
+            raise ConfigurationError(f"--listen takes an IP address, not the name {self.listen.host!r}")
         if self.listen in self.gateways:
             raise ConfigurationError(f"--listen and --gateway are both {self.listen}: the edge would call itself")
         if self.timeout_s <= 0 or self.idle_s <= 0 or self.drain_s < 0:
@@ -79,7 +81,7 @@ def read_order(arguments: Sequence[str], environment: Mapping[str, str]) -> Orde
     """
     given = _parser(environment).parse_args(arguments)
     config = Config(
-        listen=Address.parse(given.listen),
+        listen=Address.parse(given.listen.replace("localhost:", "127.0.0.1:")),
         gateways=tuple(map(Address.parse, given.gateway or _listed(environment.get("MYEYE_GATEWAYS") or "127.0.0.1:50051"))),
         timeout_s=given.timeout,
         idle_s=given.idle,

@@ -37,9 +37,18 @@ async def supervise(command: Sequence[str], admin: Admin, stop: asyncio.Event, *
     if ended.done():
         life.cancel()
         raise EnvoyEnded(f"Envoy ended with status {ended.result()}")
+    if ended_by_itself := _lost(life):
+        envoy.terminate()
+        raise EnvoyEnded(f"Envoy does not answer any more, and ended with status {await ended}") from ended_by_itself
     envoy.terminate()
     await ended
-    await life
+
+
+def _lost(life: asyncio.Future[None]) -> BaseException | None:
+    error = life.exception()
+    if error is not None and not isinstance(error, OSError):
+        raise error
+    return error
 
 
 def _die_with_parent() -> None:

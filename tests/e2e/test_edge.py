@@ -378,8 +378,11 @@ def test_a_second_edge_on_the_port_fails_and_does_not_share_it(mesh_with_edge):
     with mesh_with_edge(workers=0) as mesh:
         command = [sys.executable, "-m", "edge", "--listen", mesh.edge_target, "--gateway", mesh.target]
         second = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-    assert second.returncode == 1
-    assert "Address already in use" in second.stderr
+    assert second.returncode == 2
+    assert second.stderr.startswith(
+        f"edge: cannot listen on {mesh.edge_target}: Address already in use. Is another edge running?"
+    )
+    assert second.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -65,3 +65,9 @@ def test_no_gateway_in_the_environment_is_the_default_and_only_commas_are_an_err
 @pytest.mark.parametrize(("flags", "task"), [((), "serve"), (("--print",), "print"), (("--validate",), "validate")])
 def test_it_serves_unless_asked_for_something_else(flags: tuple[str, ...], task: str):
     assert read_order(flags, {}).task == task
+
+
+def test_it_listens_on_an_ip_address_and_knows_which_localhost_is():
+    assert str(read_order(["--listen", "localhost:81"], {}).config.listen) == "127.0.0.1:81"
+    with pytest.raises(ConfigurationError, match="takes an IP address, not the name 'gateway.local'"):
+        read_order(["--listen", "gateway.local:81", "--insecure"], {})
