@@ -69,5 +69,5 @@ def test_it_serves_unless_asked_for_something_else(flags: tuple[str, ...], task:
 
 def test_it_listens_on_an_ip_address_and_knows_which_localhost_is():
     assert str(read_order(["--listen", "localhost:81"], {}).config.listen) == "127.0.0.1:81"
-    with pytest.raises(ConfigurationError, match="takes an IP address, not the name 'gateway.local'"):
+    with pytest.raises(ConfigurationError, match="takes an IP address, not the name"):
         read_order(["--listen", "gateway.local:81", "--insecure"], {})
