@@ -145,12 +145,16 @@ Entry = JobAccepted | ItemStarted | FramesDetected | ItemRetrying | ItemFinished
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One picture or video of a job. `task_id` owns it, `run_id` is the latest start, `frames` counts what that has told."""
+    """One picture or video of a job. `task_id` owns it, `run_id` is the latest start, `frames` counts what that has told.
+
+    `past_runs` are the starts before, so that a copy of one of them that arrives late is known for what it is.
+    """
 
     state: State = State.QUEUED
     attempt: int = 0
     task_id: str = ""
     run_id: str = ""
+    past_runs: tuple[str, ...] = ()
     worker: str = ""
     failure: Failure | None = None
     result: bytes = b""
@@ -221,8 +225,10 @@ class _Draft:
         self.entries.append(ItemFinished(self.time_ns, index))
 
     def start(self, index: int, move: Move, event: Started) -> None:
-        attempt = self.items[index].attempt + 1
-        begun = {"attempt": attempt, "task_id": event.task_id, "run_id": event.run_id, "worker": event.worker}
+        item = self.items[index]
+        attempt = item.attempt + 1
+        past = (*item.past_runs, item.run_id) if item.run_id else ()
+        begun = {"attempt": attempt, "task_id": event.task_id, "run_id": event.run_id, "past_runs": past, "worker": event.worker}
         self.move(index, move, **begun, video=b"", frames=0)
         self.entries.append(ItemStarted(self.time_ns, index, attempt, event.worker))
 
@@ -302,13 +308,13 @@ def _start(job: Job, event: Started) -> Step:
     draft = _Draft(job, event.time_ns)
     if event.accepted_id != job.accepted_id:
         return Step(job, "the task is of another submission")
+    if event.run_id == item.run_id or event.run_id in item.past_runs:
+        return Step(job, "started before")
     if draft.may(event.item, Move.START):
         draft.start(event.item, Move.START, event)
         return draft.done()
     if not draft.may(event.item, Move.TAKE_OVER):
         return Step(job, f"the item is {item.state.name}")
-    if item.run_id == event.run_id:
-        return Step(job, "started before")
     if item.task_id != event.task_id:
         return Step(job, "the item runs under another task")
     lost = Failure("WORKER_LOST", f"worker {item.worker} was lost during attempt {item.attempt} of {job.spec.max_attempts}")

@@ -192,6 +192,14 @@ def test_the_same_start_reported_twice_is_one_start():
     assert ignored(job, started("t1", "r1")) == "started before"
 
 
+def test_a_copy_of_an_earlier_start_that_arrives_late_takes_nothing_over():
+    """A connection that stalls may hand the broker a start long after its writer sent it again; that run is gone by then."""
+    taken_over = play(accepted(), started("t1", "r1"), started("t1", "r2"))
+    assert ignored(taken_over, started("t1", "r1")) == "started before"
+    waiting = play(accepted(), started("t1", "r1"), failed("r1"))
+    assert ignored(waiting, started("t1", "r1")) == "started before"
+
+
 def test_a_retryable_failure_waits_for_the_next_attempt_until_they_are_used_up():
     job = play(accepted(max_attempts=2), started("t1", "r1"), failed("r1"))
     assert job.state is State.QUEUED
