@@ -9,33 +9,34 @@ from dispatch.embedded.lock import FileLock
 from dispatch.errors import ConfigurationError
 
 APPLICATION_ID = 0x6D796579
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 5.0
 
-# A task waits while it has no holder and not_before_ns is 0, is delayed while that is in the future, and is held otherwise.
+# A task waits while it has no holder and delay_ns is 0, is delayed while that is not 0, and is held otherwise.
 # A dead letter is a task of the queue "". Triggers count who waits, so that a full queue is known without counting it.
 SCHEMA = """
 CREATE TABLE task (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     queue TEXT NOT NULL,
     holder TEXT,
-    not_before_ns INTEGER NOT NULL DEFAULT 0,
+    published_ns INTEGER NOT NULL DEFAULT 0,
+    delay_ns INTEGER NOT NULL DEFAULT 0,
     deliveries INTEGER NOT NULL DEFAULT 0,
     reason TEXT NOT NULL DEFAULT '',
     body BLOB NOT NULL
 );
-CREATE INDEX task_waiting ON task (queue, id) WHERE holder IS NULL AND not_before_ns = 0;
-CREATE INDEX task_delayed ON task (not_before_ns) WHERE not_before_ns > 0;
+CREATE INDEX task_waiting ON task (queue, id) WHERE holder IS NULL AND delay_ns = 0;
+CREATE INDEX task_delayed ON task (published_ns) WHERE delay_ns > 0;
 CREATE INDEX task_held ON task (holder) WHERE holder IS NOT NULL;
 
 CREATE TABLE depth (queue TEXT PRIMARY KEY, waiting INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TRIGGER task_in AFTER INSERT ON task WHEN NEW.holder IS NULL AND NEW.not_before_ns = 0 BEGIN
+CREATE TRIGGER task_in AFTER INSERT ON task WHEN NEW.holder IS NULL AND NEW.delay_ns = 0 BEGIN
     INSERT INTO depth VALUES (NEW.queue, 1) ON CONFLICT DO UPDATE SET waiting = waiting + 1;
 END;
-CREATE TRIGGER task_back AFTER UPDATE ON task WHEN NEW.holder IS NULL AND NEW.not_before_ns = 0 BEGIN
+CREATE TRIGGER task_back AFTER UPDATE ON task WHEN NEW.holder IS NULL AND NEW.delay_ns = 0 BEGIN
     INSERT INTO depth VALUES (NEW.queue, 1) ON CONFLICT DO UPDATE SET waiting = waiting + 1;
 END;
-CREATE TRIGGER task_out AFTER UPDATE ON task WHEN OLD.holder IS NULL AND OLD.not_before_ns = 0 BEGIN
+CREATE TRIGGER task_out AFTER UPDATE ON task WHEN OLD.holder IS NULL AND OLD.delay_ns = 0 BEGIN
     UPDATE depth SET waiting = waiting - 1 WHERE queue = OLD.queue;
 END;
 

@@ -1,7 +1,8 @@
 """What happens to tasks, in SQL. Every function is one step of a transaction.
 
-A consumer is dead when it has given no sign of life for the length of a lease, by the machine's monotonic clock. That clock
-starts again with the machine, so a sign of life from the future is one from before, and its consumer is dead too.
+Leases and delays go by the machine's monotonic clock, which all its processes share and nobody sets. A consumer is dead when it
+has given no sign of life for the length of a lease. That clock starts again with the machine, so a sign of life from the future
+is one from before, and its consumer is dead too; and a delayed task from the future is due.
 """
 
 from __future__ import annotations
@@ -32,15 +33,16 @@ Settlement = Callable[[sqlite3.Connection, Hold], None]
 """An end to a hold; it does nothing when the hold was lost before."""
 
 
-def insert(connection: sqlite3.Connection, queue: str, body: bytes, *, not_before_ns: int, max_length: int) -> None:
-    """Add a task that waits, or one that is delayed if `not_before_ns` is not 0.
+def insert(connection: sqlite3.Connection, queue: str, body: bytes, *, now_ns: int, delay_ns: int, max_length: int) -> None:
+    """Add a task that waits, or one that is delayed if `delay_ns` is not 0.
 
     Raises:
         QueueFull: `max_length` tasks wait already. Delayed ones come later and are always taken.
     """
-    if not not_before_ns and depth(connection, queue) >= max_length:
+    if not delay_ns and depth(connection, queue) >= max_length:
         raise QueueFull(f"{max_length} tasks wait in {queue}")
-    connection.execute("INSERT INTO task (queue, body, not_before_ns) VALUES (?, ?, ?)", (queue, body, not_before_ns))
+    row = (queue, body, now_ns, delay_ns)
+    connection.execute("INSERT INTO task (queue, body, published_ns, delay_ns) VALUES (?, ?, ?, ?)", row)
 
 
 def depth(connection: sqlite3.Connection, queue: str) -> int:
@@ -60,7 +62,7 @@ def take(connection: sqlite3.Connection, consumer: str, rooms: Mapping[str, int]
 def _take_from(connection: sqlite3.Connection, queue: str, room: int, consumer: str) -> list[Hold]:
     rows = connection.execute(
         "UPDATE task SET holder = ?, deliveries = deliveries + 1 WHERE id IN"
-        " (SELECT id FROM task WHERE queue = ? AND holder IS NULL AND not_before_ns = 0 ORDER BY id LIMIT ?)"
+        " (SELECT id FROM task WHERE queue = ? AND holder IS NULL AND delay_ns = 0 ORDER BY id LIMIT ?)"
         " RETURNING id, queue, holder, deliveries, reason, body",
         (consumer, queue, room),
     )
@@ -117,4 +119,7 @@ def bury(connection: sqlite3.Connection, *, now_ns: int, lease_ns: int, delivery
 
 def promote(connection: sqlite3.Connection, *, now_ns: int) -> int:
     """Let the delayed tasks wait whose time has come; return how many they were. They come before younger ones."""
-    return connection.execute("UPDATE task SET not_before_ns = 0 WHERE not_before_ns BETWEEN 1 AND ?", (now_ns,)).rowcount
+    return connection.execute(
+        "UPDATE task SET delay_ns = 0 WHERE delay_ns > 0 AND ? NOT BETWEEN published_ns AND published_ns + delay_ns - 1",
+        (now_ns,),
+    ).rowcount

@@ -32,12 +32,12 @@ class EmbeddedTasks:
         return [consumer.id for consumer in self._consumers]
 
     async def publish(self, queue: Queue, body: bytes, *, delay_s: float = 0.0) -> None:
-        not_before_ns = time.time_ns() + int(delay_s * 1e9) if delay_s > 0 else 0
         insert = partial(
             task_table.insert,
             queue=queue.path,
             body=body,
-            not_before_ns=not_before_ns,
+            now_ns=time.monotonic_ns(),
+            delay_ns=max(0, int(delay_s * 1e9)),
             max_length=self._options.max_queue_length,
         )
         await self._writer.run(insert, self._bell)

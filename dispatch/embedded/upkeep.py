@@ -76,9 +76,8 @@ class Upkeep:
                 connection, now_ns=now_ns, lease_ns=self._lease_ns, delivery_limit=self._options.delivery_limit
             )
         self._last_ns = now_ns
-        wall_ns = time.time_ns()
-        promoted = task_table.promote(connection, now_ns=wall_ns)
+        promoted = task_table.promote(connection, now_ns=now_ns)
         pruned = record_table.prune(
-            connection, before_ns=wall_ns - int(self._options.log_max_age_s * 1e9), max_bytes=self._options.log_max_bytes
+            connection, before_ns=time.time_ns() - int(self._options.log_max_age_s * 1e9), max_bytes=self._options.log_max_bytes
         )
         return _Done(tasks_wait=bool(buried or promoted), more_to_prune=pruned == record_table.CHUNK)

@@ -21,7 +21,7 @@ LEASE_NS = 10
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     lock = FileLock(tmp_path / "lock")
     connection = open_database(tmp_path / "broker.db", lock)
-    task_table.insert(connection, QUEUE, b"task", not_before_ns=0, max_length=10)
+    task_table.insert(connection, QUEUE, b"task", now_ns=0, delay_ns=0, max_length=10)
     yield connection
     connection.close()
     lock.close()
@@ -114,9 +114,16 @@ def test_the_depth_follows_every_step(connection: sqlite3.Connection) -> None:
     (hold,) = take(connection, "one", now_ns=100)
     task_table.reject(connection, hold)
     seen.append(depths())
-    task_table.insert(connection, QUEUE, b"delayed", not_before_ns=500, max_length=10)
+    task_table.insert(connection, QUEUE, b"delayed", now_ns=100, delay_ns=400, max_length=10)
     seen.append(depths())
     assert task_table.promote(connection, now_ns=499) == 0
     assert task_table.promote(connection, now_ns=500) == 1
     seen.append(depths())
     assert seen == [(1, 0), (0, 0), (1, 0), (0, 1), (0, 1), (1, 1)]
+
+
+def test_a_delayed_task_is_due_after_its_delay_or_when_the_machine_has_started_anew(connection: sqlite3.Connection) -> None:
+    for now_ns, due in ((1000, 0), (1399, 0), (1400, 1), (999, 1)):
+        task_table.insert(connection, QUEUE, b"delayed", now_ns=1000, delay_ns=400, max_length=10)
+        assert task_table.promote(connection, now_ns=now_ns) == due, now_ns
+        task_table.promote(connection, now_ns=10_000)
