@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -20,32 +21,41 @@ CTL_LIMIT_S = 60.0
 class RabbitNode:
     """A node that runs from entry to exit, and can be stopped, killed and started again on the same data and port meanwhile.
 
-    `server` is the unpacked RabbitMQ to run; without it, the newest one that Debian's package installed.
+    `server` is the unpacked RabbitMQ to run; without it, the newest one that Debian's package installed. A node `beside` another
+    uses its port mapper and cookie, and can join it.
     """
 
-    def __init__(self, folder: Path, *, server: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, server: Path | None = None, beside: RabbitNode | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._sbin = (server or max(INSTALLED.glob("rabbitmq_server-*"))) / "sbin"
         self.folder = folder
         self._port = free_port()
-        self._environment = self._configure(epmd_port=free_port())
+        self._beside = beside
+        self._environment = self._configure()
         mapper = ("epmd", "-d", "-d", "-address", "127.0.0.1", "-port", self._environment["ERL_EPMD_PORT"])
         self._epmd = Process("epmd", mapper, log=folder / "epmd.log")
         command = (str(self._sbin / "rabbitmq-server"),)
         self._server = Process("rabbitmq", command, log=folder / "console.log", environment=self._environment)
 
-    def _configure(self, *, epmd_port: int) -> dict[str, str]:
+    def _configure(self) -> dict[str, str]:
         """Write the node's files and give its environment."""
         cookie, config, plugins = self.folder / ".erlang.cookie", self.folder / "rabbitmq.conf", self.folder / "plugins"
         if not cookie.exists():
-            cookie.write_text(os.urandom(16).hex())
+            cookie.write_text(self._beside.cookie if self._beside else os.urandom(16).hex())
             cookie.chmod(0o400)
-        config.write_text(f"listeners.tcp.1 = 127.0.0.1:{self._port}\nlog.console = false\nlog.file.level = info\n")
+        settings = {
+            "listeners.tcp.1": f"127.0.0.1:{self._port}",
+            "log.console": "false",
+            "log.file.level": "info",
+            "net_ticktime": "10",
+            "cluster_partition_handling": "autoheal",
+        }
+        config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
         plugins.write_text("[].\n")
         return {
             "HOME": str(self.folder),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(epmd_port),
+            "ERL_EPMD_PORT": self._beside.epmd_port if self._beside else str(free_port()),
             "RABBITMQ_NODENAME": f"rabbit-{self._port}@localhost",
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
@@ -64,9 +74,32 @@ class RabbitNode:
     def port(self) -> int:
         return self._port
 
+    @property
+    def cookie(self) -> str:
+        return (self.folder / ".erlang.cookie").read_text()
+
+    @property
+    def epmd_port(self) -> str:
+        return self._environment["ERL_EPMD_PORT"]
+
+    @property
+    def running(self) -> bool:
+        return self._server.running
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the server a signal."""
+        self._server.send(number)
+
+    def join(self, other: RabbitNode) -> None:
+        """Become a node of another's cluster, with nothing of one's own."""
+        self.ctl("stop_app")
+        self.ctl("reset")
+        self.ctl("join_cluster", other._environment["RABBITMQ_NODENAME"])
+        self.ctl("start_app")
+
     def start(self) -> None:
         """Return when it listens."""
-        if not self._epmd.running:
+        if self._beside is None and not self._epmd.running:
             self._epmd.start()
             self._epmd.wait_for("entering the main select", START_LIMIT_S)
         self._server.start()

@@ -1,0 +1,137 @@
+"""What is left when the faults are over: every job on every gateway, the blobs, the queues, and what grew."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import psutil
+
+from dispatch.connect import connect
+from dispatch.options import BrokerOptions
+from dispatch.ports import Kind, Lane, Queue
+from harness.process import Process
+from myeye.v1.detection_service_pb2 import GetRequest, ListRequest, WatchRequest
+from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
+from myeye.v1.job_pb2 import Job
+from tests.torture.records import Aftermath, Record
+from tests.torture.site import DETECTORS, MAX_QUEUE_LENGTH, NotSaid, Site
+from worker.config import DEFAULT_MODEL
+
+HEAL_LIMIT_S = 120.0
+MORE_FILES = 30
+MORE_BYTES = 150 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a process has."""
+
+    pid: int
+    bytes: int
+    files: int
+    children: int
+
+    @classmethod
+    def of(cls, process: Process) -> Size:
+        seen = psutil.Process(process.pid)
+        return cls(process.pid, seen.memory_info().rss, seen.num_fds(), len(seen.children()))
+
+
+def sizes(site: Site) -> dict[str, Size]:
+    """Measure every process that runs, by name."""
+    return {process.name: Size.of(process) for process in site.processes if process.running}
+
+
+async def look(site: Site, record: Record, before: dict[str, Size]) -> Aftermath:
+    """Wait until everything serves again, and write down what there is."""
+    after = Aftermath()
+    try:
+        await asyncio.to_thread(site.start)
+    except NotSaid as error:
+        after.unhealed.append(str(error))
+        return after
+    ids = [submission.job_id for submission in record.submissions if submission.job_id]
+    for number, target in enumerate(site.targets):
+        async with grpc.aio.insecure_channel(target) as channel:
+            try:
+                async with asyncio.timeout(HEAL_LIMIT_S):
+                    await _ask(DetectionServiceStub(channel), ids, after)
+            except TimeoutError:
+                after.unhealed.append(f"gateway {number} did not tell of all jobs within {HEAL_LIMIT_S:g} s")
+    after.blob_folders = site.blob_folders()
+    after.waiting_tasks = await _waiting(site)
+    after.growth = _growth(before, sizes(site))
+    return after
+
+
+async def _ask(stub: DetectionServiceStub, ids: list[str], after: Aftermath) -> None:
+    jobs: dict[str, Job] = {}
+    histories: dict[str, list[tuple[int, bytes]]] = {}
+    after.jobs.append(jobs)
+    after.histories.append(histories)
+    for job_id in ids:
+        try:
+            jobs[job_id] = (await stub.Get(GetRequest(job_id=job_id), wait_for_ready=True)).job
+            histories[job_id] = await _history(stub, job_id)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.NOT_FOUND:
+                raise
+    listed: set[str] = set()
+    request = ListRequest(page_size=500)
+    while True:
+        page = await stub.List(request)
+        listed |= {job.id for job in page.jobs}
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    after.listed.append(listed)
+
+
+async def _history(stub: DetectionServiceStub, job_id: str) -> list[tuple[int, bytes]]:
+    call = stub.Watch(WatchRequest(job_id=job_id, after_sequence=0))
+    return [
+        (message.event.sequence, message.event.SerializeToString(deterministic=True))
+        async for message in call
+        if message.HasField("event")
+    ]
+
+
+async def _waiting(site: Site) -> int:
+    """Count the tasks that still wait; duplicates of what has ended are taken and dropped, so that soon there are none."""
+    url = site.cluster.nodes[0].url if site.cluster else f"embedded://{site.folder}/broker"
+    broker = await connect(url, BrokerOptions(max_queue_length=MAX_QUEUE_LENGTH))
+    queues = [Queue(DEFAULT_MODEL, lane, kind) for lane in Lane for kind in Kind]
+    try:
+        end_s = time.monotonic() + HEAL_LIMIT_S
+        while True:
+            waiting = sum([await broker.tasks.depth(queue) for queue in queues])
+            if not waiting or time.monotonic() > end_s:
+                return waiting
+            await asyncio.sleep(0.2)
+    finally:
+        await broker.close()
+
+
+def _growth(before: dict[str, Size], after: dict[str, Size]) -> list[str]:
+    """Find what grew in processes that were never restarted, and children too many in any."""
+    grown = []
+    for name, now in after.items():
+        if name.startswith("worker") and now.children > DETECTORS:
+            grown.append(f"{name} has {now.children} children, not {DETECTORS}")
+        then = before.get(name)
+        if then is None or then.pid != now.pid:
+            continue
+        if now.files > then.files + MORE_FILES:
+            grown.append(f"{name} had {then.files} files open and has {now.files}")
+        if now.bytes > then.bytes + MORE_BYTES:
+            grown.append(f"{name} grew from {then.bytes >> 20} to {now.bytes >> 20} MiB")
+    return grown
+
+
+def logs_of(folder: Path) -> list[Path]:
+    """Name the log files of a run."""
+    return sorted(folder.glob("*.log"))

@@ -1,0 +1,130 @@
+"""The promises, held against what the clients wrote down. Pure; gives every breach in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from myeye.v1.event_pb2 import Event
+from myeye.v1.job_pb2 import STATE_CANCELLED, STATE_FAILED, STATE_SUCCEEDED, Item, Job
+from tests.torture.detector import finding
+from tests.torture.records import Record, Sight, Submission
+
+BYSTANDER_REASONS = frozenset({"WORKER_LOST", "BLOB_UNAVAILABLE", "EXECUTION_TIMEOUT", "DETECTOR_CRASHED"})
+"""What may happen to an attempt of a good picture while everything around it is broken."""
+ENDS = {"bad": "IMAGE_INVALID", "poison": "DETECTOR_CRASHED", "hang": "EXECUTION_TIMEOUT"}
+"""How pictures that are not good must end, unless their workers were all lost."""
+
+
+def breaches(record: Record) -> list[str]:
+    """Name every promise that was broken."""
+    return [*_each(record), *_whole(record)]
+
+
+def _each(record: Record) -> Iterator[str]:
+    for submission in record.submissions:
+        name = submission.job_id or f"request {submission.request_id}"
+        for breach in (*_identity(submission), *_story(submission, record), *_outcome(submission, record)):
+            yield f"{name}: {breach}"
+
+
+def _identity(submission: Submission) -> Iterator[str]:
+    if len(set(submission.job_ids)) > 1:
+        yield f"one request_id made several jobs: {sorted(set(submission.job_ids))}"
+    if submission.refused and submission.job_ids:
+        yield f"was refused ({submission.refused}) and accepted"
+
+
+def _story(submission: Submission, record: Record) -> Iterator[str]:
+    """Every watcher sees a beginning of the same history, which every gateway tells in full."""
+    if submission.job_id is None:
+        return
+    tellings = [histories.get(submission.job_id, []) for histories in record.aftermath.histories]
+    truth = tellings[0] if tellings else []
+    if not truth:
+        yield "an accepted job has no history: it is lost"
+        return
+    if any(telling != truth for telling in tellings):
+        yield "two gateways tell different histories"
+    if [sequence for sequence, _ in truth] != list(range(1, len(truth) + 1)):
+        yield f"the history is numbered {[sequence for sequence, _ in truth]}"
+    kinds = [Event.FromString(body).WhichOneof("kind") for _, body in truth]
+    if kinds.count("job_finished") != 1 or kinds[-1] != "job_finished":
+        yield f"the history does not end in exactly one terminal event: {kinds}"
+    if kinds.count("item_finished") != len(submission.pictures):
+        yield f"{kinds.count('item_finished')} of {len(submission.pictures)} items ended"
+    for number, sight in enumerate(submission.sights):
+        yield from _sight(number, sight, truth)
+
+
+def _sight(number: int, sight: Sight, truth: list[tuple[int, bytes]]) -> Iterator[str]:
+    sequences = [sequence for sequence, _ in sight.events]
+    if sequences != list(range(1, len(sequences) + 1)):
+        yield f"watcher {number} was told {sequences}"
+    elif sight.events != truth[: len(sight.events)]:
+        yield f"watcher {number} was told something else than the history says now"
+    if sight.ended_ok and len(sight.events) != len(truth):
+        yield f"watcher {number} had its stream ended OK after {len(sight.events)} of {len(truth)} events"
+
+
+def _outcome(submission: Submission, record: Record) -> Iterator[str]:
+    if submission.job_id is None:
+        return
+    jobs = [jobs[submission.job_id] for jobs in record.aftermath.jobs if submission.job_id in jobs]
+    if len(jobs) != len(record.aftermath.jobs):
+        yield "a gateway does not know the job"
+        return
+    if any(job.SerializeToString(deterministic=True) != jobs[0].SerializeToString(deterministic=True) for job in jobs):
+        yield "two gateways disagree about the job"
+    job = jobs[0]
+    if submission.cancelled and job.state != STATE_CANCELLED:
+        yield f"Cancel answered OK, and the job is in state {job.state}"
+    for item in job.items:
+        yield from _item(item, job, submission, record)
+
+
+def _item(item: Item, job: Job, submission: Submission, record: Record) -> Iterator[str]:
+    picture = submission.pictures[item.index]
+    where = f"item {item.index} ({picture.nature})"
+    if item.state == STATE_CANCELLED and job.state == STATE_CANCELLED:
+        return
+    if item.attempt > submission.max_attempts:
+        yield f"{where} had {item.attempt} attempts of {submission.max_attempts}"
+    reason = reason_of(item.error) if item.HasField("error") else ""
+    expected = ENDS.get(picture.nature)
+    if expected is None:
+        if item.state != STATE_SUCCEEDED:
+            yield f"{where} ended in state {item.state}, {reason}: {item.error.message}"
+        elif [found.category for found in item.result.detections] != [finding(picture.content)]:
+            yield f"{where} has the result of another picture"
+        elif reason == "DETECTOR_CRASHED" and not record.detector_losses:
+            yield f"{where} suffered from the poison of another"
+    elif item.state != STATE_FAILED or reason not in (expected, "WORKER_LOST"):
+        yield f"{where} ended in state {item.state} with reason {reason!r}, not {expected}"
+
+
+def _whole(record: Record) -> Iterator[str]:
+    after = record.aftermath
+    known = {submission.job_id for submission in record.submissions if submission.job_id}
+    for number, listed in enumerate(after.listed):
+        if strangers := listed - known:
+            yield f"gateway {number} lists jobs that nobody was told of: {sorted(strangers)}"
+        if missing := known - listed:
+            yield f"gateway {number} does not list accepted jobs: {sorted(missing)}"
+    if orphans := after.blob_folders - known:
+        yield f"blobs were left behind of jobs that are not: {sorted(orphans)}"
+    if after.waiting_tasks:
+        yield f"{after.waiting_tasks} tasks still wait, although every job has ended"
+    yield from after.unhealed
+    yield from after.growth
+
+
+def reason_of(error: Status) -> str:
+    """Read the reason of an error's ErrorInfo."""
+    for detail in error.details:
+        info = ErrorInfo()
+        if detail.Unpack(info):
+            return info.reason
+    return ""

@@ -1,0 +1,177 @@
+"""What can go wrong, each as a pair: how it is done to a site, and how it is undone."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+
+from harness.process import Process
+from harness.proxy import Proxy
+from harness.rabbit import RabbitNode
+from tests.torture.clock import set_clock
+from tests.torture.site import DETECTORS, GATEWAYS, WORKERS, Site
+
+JUMPS_S = (3600.0, -3600.0, 86_400.0, -86_400.0)
+SLOW_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one kind of fault is done and undone, to one of `targets` targets, and what of the site it occupies meanwhile."""
+
+    targets: int
+    harm: Callable[[Site, int], None]
+    heal: Callable[[Site, int], None]
+    occupies: Callable[[int], str]
+
+
+def ways_of(site: Site) -> Mapping[str, Way]:
+    """Give the kinds of fault that a site can suffer."""
+    return {**COMMON, **RABBITMQ} if site.cluster else COMMON
+
+
+def _kill(process: Process) -> None:
+    if process.running:
+        process.kill()
+
+
+def _start(process: Process) -> None:
+    if not process.running:
+        process.start()
+
+
+def _signal(process: Process | RabbitNode, number: signal.Signals) -> None:
+    if process.running:
+        process.send(number)
+
+
+def _signal_detector(site: Site, target: int, number: signal.Signals) -> None:
+    children = site.detectors(target // DETECTORS)
+    if len(children) > target % DETECTORS:
+        with suppress(psutil.NoSuchProcess):
+            children[target % DETECTORS].send_signal(number)
+
+
+def _process_ways(name: str, count: int, choose: Callable[[Site, int], Process]) -> dict[str, Way]:
+    def occupies(target: int) -> str:
+        return f"{name} {target}"
+
+    return {
+        f"kill {name}": Way(count, lambda s, t: _kill(choose(s, t)), lambda s, t: _start(choose(s, t)), occupies),
+        f"freeze {name}": Way(
+            count,
+            lambda s, t: _signal(choose(s, t), signal.SIGSTOP),
+            lambda s, t: _signal(choose(s, t), signal.SIGCONT),
+            occupies,
+        ),
+    }
+
+
+def _link_ways(name: str, count: int, choose: Callable[[Site, int], Proxy]) -> dict[str, Way]:
+    def way(harm: Callable[[Proxy], None]) -> Way:
+        return Way(count, lambda s, t: harm(choose(s, t)), lambda s, t: choose(s, t).mend(), lambda t: f"{name} link {t}")
+
+    return {
+        f"cut {name} link": way(Proxy.cut),
+        f"stall {name} link": way(Proxy.stall),
+        f"slow {name} link": way(lambda proxy: proxy.slow(SLOW_S)),
+    }
+
+
+def _kill_all(site: Site, _: int) -> None:
+    for process in (*site.processes, *site.nodes):
+        if process.running:
+            process.kill()
+
+
+def _start_all(site: Site, _: int) -> None:
+    site.start_nodes()
+    for process in site.processes:
+        _start(process)
+
+
+def _blobs_away(site: Site, _: int) -> None:
+    site.blobs.rename(site.blobs.with_name("blobs-away"))
+    site.blobs.touch()  # a file, so that no folder can be made in its place
+
+
+def _blobs_back(site: Site, _: int) -> None:
+    site.blobs.unlink()
+    site.blobs.with_name("blobs-away").rename(site.blobs)
+
+
+def _jump(site: Site, target: int) -> None:
+    set_clock(site.clocks[target % len(site.clocks)], JUMPS_S[target % len(JUMPS_S)])
+
+
+COMMON: Mapping[str, Way] = {
+    **_process_ways("gateway", GATEWAYS, lambda site, target: site.gateways[target]),
+    **_process_ways("worker", WORKERS, lambda site, target: site.workers[target]),
+    "kill detector": Way(
+        WORKERS * DETECTORS,
+        lambda s, t: _signal_detector(s, t, signal.SIGKILL),
+        lambda s, t: None,
+        lambda t: f"worker {t // DETECTORS}",
+    ),
+    "freeze detector": Way(
+        WORKERS * DETECTORS,
+        lambda s, t: _signal_detector(s, t, signal.SIGSTOP),
+        lambda s, t: _signal_detector(s, t, signal.SIGCONT),
+        lambda t: f"worker {t // DETECTORS}",
+    ),
+    **_link_ways("client", GATEWAYS, lambda site, target: site.fronts[target]),
+    "kill everything": Way(1, _kill_all, _start_all, lambda _: "everything"),
+    "blob store away": Way(1, _blobs_away, _blobs_back, lambda _: "blobs"),
+    "clock jump": Way(
+        (GATEWAYS + WORKERS) * len(JUMPS_S),
+        _jump,
+        lambda s, t: set_clock(s.clocks[t % len(s.clocks)], 0),
+        lambda t: f"clock {t % (GATEWAYS + WORKERS)}",
+    ),
+}
+
+
+def _each_node(site: Site, *command: str) -> None:
+    for node in site.nodes:
+        if node.running:
+            node.ctl(*command)
+
+
+RABBITMQ: Mapping[str, Way] = {
+    "kill node": Way(3, lambda s, t: _kill_node(s.nodes[t]), lambda s, t: s.start_nodes(), lambda t: "nodes"),
+    "freeze node": Way(
+        3,
+        lambda s, t: _signal(s.nodes[t], signal.SIGSTOP),
+        lambda s, t: _signal(s.nodes[t], signal.SIGCONT),
+        lambda t: "nodes",
+    ),
+    "restart broker": Way(1, lambda s, t: _stop_nodes(s), lambda s, t: s.start_nodes(), lambda t: "nodes"),
+    "disk alarm": Way(
+        1,
+        lambda s, t: _each_node(s, "set_disk_free_limit", "1000000GB"),
+        lambda s, t: _each_node(s, "set_disk_free_limit", "50MB"),
+        lambda t: "nodes",
+    ),
+    "memory alarm": Way(
+        1,
+        lambda s, t: _each_node(s, "set_vm_memory_high_watermark", "0.00001"),
+        lambda s, t: _each_node(s, "set_vm_memory_high_watermark", "0.6"),
+        lambda t: "nodes",
+    ),
+    **_link_ways("broker", GATEWAYS + WORKERS, lambda site, target: site.backs[target]),
+}
+
+
+def _kill_node(node: RabbitNode) -> None:
+    if node.running:
+        node.kill()
+
+
+def _stop_nodes(site: Site) -> None:
+    for node in site.nodes:
+        if node.running:
+            node.stop()

@@ -1,0 +1,26 @@
+"""A verdict in words and a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.torture.run import Verdict
+
+BREACHES_SHOWN = 50
+
+
+def lines(verdict: Verdict) -> Iterator[str]:
+    """Tell how a run went."""
+    yield (
+        f"{verdict.broker}, seed {verdict.seed}, {verdict.duration_s:g} s: {verdict.accepted} jobs accepted, "
+        f"{verdict.refused} refused, {len(verdict.inflicted)} faults"
+    )
+    yield f"{'fault':<22}{'times':>6}{'longest without an accepted Submit':>36}"
+    for kind, count in sorted(Counter(each.fault.kind for each in verdict.inflicted).items()):
+        yield f"{kind:<22}{count:>6}{verdict.longest_gap_s(kind):>34.1f} s"
+    if verdict.left_out:
+        yield f"left out, for their targets were broken already: {dict(sorted(verdict.left_out.items()))}"
+    for breach in verdict.breaches[:BREACHES_SHOWN]:
+        yield f"BREACH {breach}"
+    yield f"{len(verdict.breaches)} breaches" if verdict.breaches else "no promise was broken"

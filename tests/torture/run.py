@@ -1,0 +1,92 @@
+"""One run: a site, its clients, a nemesis, and the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from tests.torture.aftermath import look, sizes
+from tests.torture.checker import breaches
+from tests.torture.clients import Clients
+from tests.torture.faults import Way, ways_of
+from tests.torture.nemesis import Inflicted, Nemesis
+from tests.torture.records import Record
+from tests.torture.schedule import schedule
+from tests.torture.site import Site
+
+log = logging.getLogger(__name__)
+
+CROWD = 4
+END_LIMIT_S = 180.0
+AFTER_S = 15.0
+"""How long after its healing an unavailability still counts to a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a run went."""
+
+    seed: int
+    broker: str
+    duration_s: float
+    record: Record
+    inflicted: list[Inflicted]
+    left_out: Counter[str]
+    breaches: list[str]
+
+    @property
+    def accepted(self) -> int:
+        return sum(bool(submission.job_ids) for submission in self.record.submissions)
+
+    @property
+    def refused(self) -> int:
+        return sum(bool(submission.refused) for submission in self.record.submissions)
+
+    def longest_gap_s(self, kind: str) -> float:
+        """Give the longest time without an accepted Submit in or shortly after a fault of a kind."""
+        windows = [(each.begun_s, each.healed_s + AFTER_S) for each in self.inflicted if each.fault.kind == kind]
+        return max((_longest_gap_s(self.record.accepted_at_s, *window) for window in windows), default=0.0)
+
+
+def _longest_gap_s(times_s: Iterable[float], begin_s: float, end_s: float) -> float:
+    inside = sorted(time_s for time_s in times_s if begin_s <= time_s <= end_s)
+    marks = [begin_s, *inside, end_s]
+    return max(later - earlier for earlier, later in pairwise(marks))
+
+
+async def torture(folder: Path, *, seed: int, duration_s: float, nodes: int, kinds: Iterable[str] | None = None) -> Verdict:
+    """Run once. `nodes` of RabbitMQ, 0 for the embedded broker; `kinds` of faults, all that the site can suffer if None."""
+    with Site(folder, nodes=nodes) as site:
+        all_ways = ways_of(site)
+        ways: dict[str, Way] = {kind: all_ways[kind] for kind in kinds or all_ways}
+        faults = schedule(seed, duration_s, {kind: way.targets for kind, way in ways.items()})
+        record = Record()
+        clients = Clients(site.targets, record, seed=seed, crowd=CROWD)
+        nemesis = Nemesis(site, ways, faults)
+        before = sizes(site)
+        running = asyncio.ensure_future(clients.run())
+        await nemesis.run()
+        log.info("%.1f s: no more faults, %d jobs are to be seen to their end", clients.now_s, len(record.submissions))
+        clients.stopping.set()
+        unended = not await _ended(running)
+        record.detector_losses = sum("detector" in each.fault.kind for each in nemesis.inflicted)
+        log.info("%.1f s: looking at what is left", clients.now_s)
+        record.aftermath = await look(site, record, before)
+        if unended:
+            record.aftermath.unhealed.append(f"clients still waited {END_LIMIT_S:g} s after the last fault was healed")
+        broker = f"RabbitMQ, {nodes} nodes" if nodes else "embedded"
+        return Verdict(seed, broker, duration_s, record, nemesis.inflicted, nemesis.left_out, breaches(record))
+
+
+async def _ended(running: asyncio.Future[None]) -> bool:
+    try:
+        async with asyncio.timeout(END_LIMIT_S):
+            await running
+    except TimeoutError:
+        return False
+    return True
