@@ -12,10 +12,10 @@ from myeye.v1.job_pb2 import STATE_CANCELLED, STATE_FAILED, STATE_SUCCEEDED, Ite
 from tests.torture.detector import finding
 from tests.torture.records import Record, Sight, Submission
 
-BYSTANDER_REASONS = frozenset({"WORKER_LOST", "BLOB_UNAVAILABLE", "EXECUTION_TIMEOUT", "DETECTOR_CRASHED"})
-"""What may happen to an attempt of a good picture while everything around it is broken."""
-ENDS = {"bad": "IMAGE_INVALID", "poison": "DETECTOR_CRASHED", "hang": "EXECUTION_TIMEOUT"}
-"""How pictures that are not good must end, unless their workers were all lost."""
+RETRYABLE = frozenset({"WORKER_LOST", "BLOB_UNAVAILABLE", "EXECUTION_TIMEOUT", "DETECTOR_CRASHED"})
+"""What may be told of the last attempt of a picture that nobody can look at, while everything around it is broken."""
+ENDS = {"bad": frozenset({"IMAGE_INVALID"}), "poison": RETRYABLE, "hang": RETRYABLE}
+"""How pictures that are not good may end."""
 
 
 def breaches(record: Record) -> list[str]:
@@ -101,8 +101,8 @@ def _item(item: Item, job: Job, submission: Submission, record: Record) -> Itera
             yield f"{where} has the result of another picture"
         elif reason == "DETECTOR_CRASHED" and not record.detector_losses:
             yield f"{where} suffered from the poison of another"
-    elif item.state != STATE_FAILED or reason not in (expected, "WORKER_LOST"):
-        yield f"{where} ended in state {item.state} with reason {reason!r}, not {expected}"
+    elif item.state != STATE_FAILED or reason not in expected:
+        yield f"{where} ended in state {item.state} with reason {reason!r}, not {' or '.join(sorted(expected))}"
 
 
 def _whole(record: Record) -> Iterator[str]:
