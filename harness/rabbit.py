@@ -13,6 +13,8 @@ from harness.mesh import free_port
 from harness.process import Process
 
 INSTALLED = Path("/usr/lib/rabbitmq/lib")
+ADVANCED = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 5000}]}].\n"
+"""How soon a delayed task is sent on again, should a node die over it or its queue be full; by default that is 180 s later."""
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 60.0
 CTL_LIMIT_S = 60.0
@@ -39,7 +41,8 @@ class RabbitNode:
 
     def _configure(self) -> dict[str, str]:
         """Write the node's files and give its environment."""
-        cookie, config, plugins = self.folder / ".erlang.cookie", self.folder / "rabbitmq.conf", self.folder / "plugins"
+        cookie, plugins = self.folder / ".erlang.cookie", self.folder / "plugins"
+        config, advanced = self.folder / "rabbitmq.conf", self.folder / "advanced.config"
         if not cookie.exists():
             cookie.write_text(self._beside.cookie if self._beside else os.urandom(16).hex())
             cookie.chmod(0o400)
@@ -52,6 +55,7 @@ class RabbitNode:
         }
         config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
         plugins.write_text("[].\n")
+        advanced.write_text(ADVANCED)
         return {
             "HOME": str(self.folder),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -62,6 +66,7 @@ class RabbitNode:
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOG_BASE": str(self.folder / "logs"),
             "RABBITMQ_CONFIG_FILE": str(config),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(advanced),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
             "RUNNING_UNDER_SYSTEMD": "true",  # makes the script become the server, so that signals reach it
         }

@@ -75,8 +75,8 @@ async def _ask(stub: DetectionServiceStub, ids: list[str], after: Aftermath) -> 
     after.histories.append(histories)
     for job_id in ids:
         try:
-            jobs[job_id] = (await stub.Get(GetRequest(job_id=job_id), wait_for_ready=True)).job
-            histories[job_id] = await _history(stub, job_id)
+            job = jobs[job_id] = (await stub.Get(GetRequest(job_id=job_id), wait_for_ready=True)).job
+            histories[job_id] = await _history(stub, job_id, job.last_sequence)
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
@@ -91,13 +91,17 @@ async def _ask(stub: DetectionServiceStub, ids: list[str], after: Aftermath) -> 
     after.listed.append(listed)
 
 
-async def _history(stub: DetectionServiceStub, job_id: str) -> list[tuple[int, bytes]]:
+async def _history(stub: DetectionServiceStub, job_id: str, last_sequence: int) -> list[tuple[int, bytes]]:
+    """Watch a job from its beginning up to what Get told, for one that never ends is to be told of too."""
     call = stub.Watch(WatchRequest(job_id=job_id, after_sequence=0))
-    return [
-        (message.event.sequence, message.event.SerializeToString(deterministic=True))
-        async for message in call
-        if message.HasField("event")
-    ]
+    history = []
+    async for message in call:
+        if message.HasField("event"):
+            history.append((message.event.sequence, message.event.SerializeToString(deterministic=True)))
+            if message.event.sequence == last_sequence and message.event.WhichOneof("kind") != "job_finished":
+                break
+    call.cancel()
+    return history
 
 
 async def _waiting(site: Site) -> int:

@@ -17,7 +17,7 @@ from worker.detection import Box, DetectOutcome, Stage
 from worker.line import Line
 from worker.orders import Orders
 from worker.sandbox import confine
-from worker.wire import Entered, Found, Look, Ready, Rejected
+from worker.wire import DETECTOR, Entered, Found, Look, Ready, Rejected
 
 SLOW_S = 0.3
 
@@ -30,7 +30,7 @@ def finding(content: bytes) -> str:
 def main(arguments: list[str]) -> None:
     orders = Orders.parse(arguments)
     confine(orders.memory_bytes)
-    line = Line(socket.socket(fileno=orders.socket_fd))
+    line = Line(socket.socket(fileno=orders.socket_fd), DETECTOR)
     line.send(Ready())
     while isinstance(message := line.receive(), Look):
         look(line, message)

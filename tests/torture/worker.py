@@ -16,6 +16,7 @@ from worker.pool import Pool
 from worker.process import Launch
 from worker.runner import run_worker, stop_on_signals
 from worker.sandbox import MEMORY_BYTES
+from worker.wire import DETECTOR
 
 
 async def main() -> None:
@@ -23,8 +24,8 @@ async def main() -> None:
     logs.configure(config.log_format, sys.stderr)
     model = Model(DEFAULT_MODEL, "00" * 32, 0.5, ("thing",))
     orders = Orders(socket_fd=-1, memory_bytes=MEMORY_BYTES, max_pixels=1, path=Path("none"), model=model)
-    launch = Launch(orders, command=(sys.executable, "-m", "tests.torture.detector"))
-    await run_worker(config, [Pool(launch, detectors=config.detectors)], stop=stop_on_signals())
+    launch = Launch(orders, (sys.executable, "-m", "tests.torture.detector"), DETECTOR, "detector")
+    await run_worker(config, [Pool(launch, model, detectors=config.detectors)], stop=stop_on_signals())
 
 
 if __name__ == "__main__":
