@@ -6,12 +6,13 @@ socket, and chance.
 
 Events come at least once and from several writers that do not know of each other: a worker that was thought dead reports
 late, a task published twice is taken twice, a cancel crosses a success. None of that is an error. An event that the table
-below does not allow changes nothing and is reported as ignored, with the reason, and so the first terminal event of an
-item wins.
+below does not allow changes nothing that is told and is reported as ignored, with the reason, and so the first terminal event
+of an item wins.
 
 An item is owned by a task: the message in the work queue that stays unacknowledged until the item has ended. A second start
 under the same task means that its first holder was lost, and counts as an attempt. A start under another task is a
-duplicate and is ignored, for the owner's message is still there and will be delivered again should its holder die.
+duplicate and is ignored, for the owner's message is still there and will be delivered again should its holder die. A run that
+was turned away so has acknowledged its message and is no more; it is remembered, for a copy of its start may come late.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ Entry = JobAccepted | ItemStarted | FramesDetected | ItemRetrying | ItemFinished
 class Item:
     """One picture or video of a job. `task_id` owns it, `run_id` is the latest start, `frames` counts what that has told.
 
-    `past_runs` are the starts before, so that a copy of one of them that arrives late is known for what it is.
+    `past_runs` are those that began before it or were turned away: a copy of their start that arrives late must not bring them back.
     """
 
     state: State = State.QUEUED
@@ -231,6 +232,10 @@ class _Draft:
         begun = {"attempt": attempt, "task_id": event.task_id, "run_id": event.run_id, "past_runs": past, "worker": event.worker}
         self.move(index, move, **begun, video=b"", frames=0)
         self.entries.append(ItemStarted(self.time_ns, index, attempt, event.worker))
+
+    def turn_away(self, index: int, run_id: str) -> None:
+        item = self.items[index]
+        self.items[index] = replace(item, past_runs=(*item.past_runs, run_id))
 
     def done(self, *, failure: Failure | None = None, state: State | None = None) -> Step:
         state = state or _job_state(self.items)
@@ -316,7 +321,8 @@ def _start(job: Job, event: Started) -> Step:
     if not draft.may(event.item, Move.TAKE_OVER):
         return Step(job, f"the item is {item.state.name}")
     if item.task_id != event.task_id:
-        return Step(job, "the item runs under another task")
+        draft.turn_away(event.item, event.run_id)
+        return Step(replace(job, items=tuple(draft.items)), "the item runs under another task")
     lost = Failure("WORKER_LOST", f"worker {item.worker} was lost during attempt {item.attempt} of {job.spec.max_attempts}")
     if item.attempt >= job.spec.max_attempts:
         draft.end(event.item, Move.FAIL, failure=lost)

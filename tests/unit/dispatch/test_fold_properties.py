@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,6 +168,26 @@ def test_a_log_that_repeats_events_at_once_folds_to_the_same(log: list[Event], d
         for _ in range(data.draw(st.integers(1, 2))):
             twice.apply(event)
     assert once.jobs == twice.jobs
+
+
+@given(LOGS, st.data())
+def test_copies_of_starts_that_come_late_change_nothing_that_is_told(log: list[Event], data: st.DataObject):
+    """A connection that stalls hands over what it held long after it was sent again. Every run starts once, by its own id."""
+    log = [replace(event, run_id=f"run {n}") if isinstance(event, Started) else event for n, event in enumerate(log)]
+    once, late = Fold(), Fold()
+    copies: list[Started] = []
+    for event in log:
+        once.apply(event)
+        late.apply(event)
+        if isinstance(event, Started) and event.job_id in once.jobs:
+            copies.append(event)
+        for copy in data.draw(st.lists(st.sampled_from(copies), max_size=2)) if copies else ():
+            accepted_since = copy.job_id in late.jobs and late.jobs[copy.job_id].accepted_id != copy.accepted_id
+            if not accepted_since:
+                late.apply(copy)
+    assert {job_id: job.history for job_id, job in once.jobs.items()} == {
+        job_id: job.history for job_id, job in late.jobs.items()
+    }
 
 
 @given(LOGS)
