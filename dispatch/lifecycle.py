@@ -148,7 +148,7 @@ Entry = JobAccepted | ItemStarted | FramesDetected | ItemRetrying | ItemFinished
 class Item:
     """One picture or video of a job. `task_id` owns it, `run_id` is the latest start, `frames` counts what that has told.
 
-    `past_runs` are those that began before it or were turned away: a copy of their start that arrives late must not bring them back.
+    `past_runs` began before it, or were turned away: a copy of their start that arrives late must not bring them back.
     """
 
     state: State = State.QUEUED

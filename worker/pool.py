@@ -1,7 +1,8 @@
 """Detector processes at work: who gets which picture, what happens when one dies over it, and who is to blame.
 
 A process holds two requests at most: one is detected while the next is decoded. When it dies with both, either may be the cause,
-so both are done again, each alone in a process; a death over a request that was alone is its own doing.
+so both are done again, each alone in a process; a death over a request that was alone is its own doing. A request's time runs
+while it is the first of its process: to wait, behind another or for a process to start, costs nothing.
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ class Pool:
         await asyncio.gather(*ready)
 
     async def detect(self, request: DetectRequest, *, on_stage: Callable[[Stage], None], timeout_s: float) -> DetectOutcome:
-        job = Job(request, on_stage, timeout_s, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        job = Job(request, on_stage, timeout_s, loop.create_future(), asked_s=loop.time())
         self._waiting.append(job)
-        self._watch(job)
         self._fill()
         try:
             return await job.outcome
@@ -100,6 +101,7 @@ class Pool:
                     ready.set_exception(error)
                     return
                 log.error("a detector cannot be started again: %s", error)
+                self._give_up_without_any()
             else:
                 if not ready.done():
                     ready.set_result(None)
@@ -135,6 +137,7 @@ class Pool:
             case Broke(number) if number in seat.jobs:
                 seat.take(number).fail(DetectorFailed("DETECTOR_CRASHED", "the detector broke over this picture"))
                 self._end(seat)
+        self._watch_first(seat)
         self._fill()
 
     def _fill(self) -> None:
@@ -145,20 +148,31 @@ class Pool:
             if not seats:
                 return
             self._waiting.popleft()
-            min(seats, key=lambda seat: len(seat.jobs)).give(next(self._numbers), job)
+            seat = min(seats, key=lambda seat: len(seat.jobs))
+            seat.give(next(self._numbers), job)
+            self._watch_first(seat)
 
     def _again(self, jobs: Iterable[Job], *, alone: bool = False) -> None:
         """Do again what a process could not finish, before all else and with its full time."""
         for job in reversed([job for job in jobs if not job.over]):
             job.alone = job.alone or alone
+            job.unwatch()
             self._waiting.appendleft(job)
-            self._watch(job)
         self._fill()
 
-    def _watch(self, job: Job) -> None:
-        if job.timer:
-            job.timer.cancel()
-        job.timer = asyncio.get_running_loop().call_later(job.timeout_s, self._expire, job)
+    def _give_up_without_any(self) -> None:
+        """Fail what has waited for all its time when there is no process and none starts: another worker may do better."""
+        if not any(seat.process for seat in self._seats):
+            now_s = asyncio.get_running_loop().time()
+            for job in self._waiting:
+                if now_s - job.asked_s >= job.timeout_s:
+                    job.fail(DetectorFailed("DETECTOR_CRASHED", "no detector can be started"))
+
+    def _watch_first(self, seat: Seat) -> None:
+        """Let the time run of the request that a process works at."""
+        job = next(iter(seat.jobs.values()), None)
+        if job and not job.over and job.timer is None:
+            job.timer = asyncio.get_running_loop().call_later(job.timeout_s, self._expire, job)
 
     def _expire(self, job: Job) -> None:
         """Fail a job whose time is over. What shares its process is done again elsewhere, for its own time runs out meanwhile."""
@@ -170,8 +184,7 @@ class Pool:
 
     def _leave(self, job: Job) -> None:
         """Let a job go that is over. A process that still works at it is given a moment, and then ended."""
-        if job.timer:
-            job.timer.cancel()
+        job.unwatch()
         if job in self._waiting:
             self._waiting.remove(job)
         for seat in self._seats:

@@ -22,6 +22,8 @@ class Job:
     on_stage: Callable[[Stage], None]
     timeout_s: float
     outcome: asyncio.Future[DetectOutcome]
+    asked_s: float
+    """When it was asked for, by the loop's clock."""
     alone: bool = False
     """Whether it must have a process for itself."""
     timer: asyncio.TimerHandle | None = None
@@ -29,6 +31,12 @@ class Job:
     @property
     def over(self) -> bool:
         return self.outcome.done()
+
+    def unwatch(self) -> None:
+        """Stop its time."""
+        if self.timer:
+            self.timer.cancel()
+            self.timer = None
 
     def ghost(self) -> Job:
         """Make one like it that is over."""

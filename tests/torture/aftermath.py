@@ -106,8 +106,7 @@ async def _history(stub: DetectionServiceStub, job_id: str, last_sequence: int) 
 
 async def _waiting(site: Site) -> int:
     """Count the tasks that still wait; duplicates of what has ended are taken and dropped, so that soon there are none."""
-    url = site.cluster.nodes[0].url if site.cluster else f"embedded://{site.folder}/broker"
-    broker = await connect(url, BrokerOptions(max_queue_length=MAX_QUEUE_LENGTH))
+    broker = await connect(site.broker, BrokerOptions(max_queue_length=MAX_QUEUE_LENGTH))
     queues = [Queue(DEFAULT_MODEL, lane, kind) for lane in Lane for kind in Kind]
     try:
         end_s = time.monotonic() + HEAL_LIMIT_S

@@ -31,7 +31,7 @@ class Way:
 
 def ways_of(site: Site) -> Mapping[str, Way]:
     """Give the kinds of fault that a site can suffer."""
-    return {**COMMON, **RABBITMQ} if site.cluster else COMMON
+    return {**COMMON, **_node_ways(len(site.nodes))} if site.cluster else COMMON
 
 
 def _kill(process: Process) -> None:
@@ -104,6 +104,11 @@ def _blobs_back(site: Site, _: int) -> None:
     site.blobs.with_name("blobs-away").rename(site.blobs)
 
 
+def _echo(site: Site) -> Process:
+    assert site.echo is not None
+    return site.echo
+
+
 def _jump(site: Site, target: int) -> None:
     set_clock(site.clocks[target % len(site.clocks)], JUMPS_S[target % len(JUMPS_S)])
 
@@ -126,6 +131,7 @@ COMMON: Mapping[str, Way] = {
     **_link_ways("client", GATEWAYS, lambda site, target: site.fronts[target]),
     "kill everything": Way(1, _kill_all, _start_all, lambda _: "everything"),
     "blob store away": Way(1, _blobs_away, _blobs_back, lambda _: "blobs"),
+    "echo": Way(1, lambda s, t: _echo(s).start(), lambda s, t: _kill(_echo(s)), lambda _: "echo"),
     "clock jump": Way(
         (GATEWAYS + WORKERS) * len(JUMPS_S),
         _jump,
@@ -141,29 +147,30 @@ def _each_node(site: Site, *command: str) -> None:
             node.ctl(*command)
 
 
-RABBITMQ: Mapping[str, Way] = {
-    "kill node": Way(3, lambda s, t: _kill_node(s.nodes[t]), lambda s, t: s.start_nodes(), lambda t: "nodes"),
-    "freeze node": Way(
-        3,
-        lambda s, t: _signal(s.nodes[t], signal.SIGSTOP),
-        lambda s, t: _signal(s.nodes[t], signal.SIGCONT),
-        lambda t: "nodes",
-    ),
-    "restart broker": Way(1, lambda s, t: _stop_nodes(s), lambda s, t: s.start_nodes(), lambda t: "nodes"),
-    "disk alarm": Way(
-        1,
-        lambda s, t: _each_node(s, "set_disk_free_limit", "1000000GB"),
-        lambda s, t: _each_node(s, "set_disk_free_limit", "50MB"),
-        lambda t: "nodes",
-    ),
-    "memory alarm": Way(
-        1,
-        lambda s, t: _each_node(s, "set_vm_memory_high_watermark", "0.00001"),
-        lambda s, t: _each_node(s, "set_vm_memory_high_watermark", "0.6"),
-        lambda t: "nodes",
-    ),
-    **_link_ways("broker", GATEWAYS + WORKERS, lambda site, target: site.backs[target]),
-}
+def _node_ways(count: int) -> Mapping[str, Way]:
+    return {
+        "kill node": Way(count, lambda s, t: _kill_node(s.nodes[t]), lambda s, t: s.start_nodes(), lambda t: "nodes"),
+        "freeze node": Way(
+            count,
+            lambda s, t: _signal(s.nodes[t], signal.SIGSTOP),
+            lambda s, t: _signal(s.nodes[t], signal.SIGCONT),
+            lambda t: "nodes",
+        ),
+        "restart broker": Way(1, lambda s, t: _stop_nodes(s), lambda s, t: s.start_nodes(), lambda t: "nodes"),
+        "disk alarm": Way(
+            1,
+            lambda s, t: _each_node(s, "set_disk_free_limit", "1000000GB"),
+            lambda s, t: _each_node(s, "set_disk_free_limit", "50MB"),
+            lambda t: "nodes",
+        ),
+        "memory alarm": Way(
+            1,
+            lambda s, t: _each_node(s, "set_vm_memory_high_watermark", "0.00001"),
+            lambda s, t: _each_node(s, "set_vm_memory_high_watermark", "0.6"),
+            lambda t: "nodes",
+        ),
+        **_link_ways("broker", GATEWAYS + WORKERS, lambda site, target: site.backs[target]),
+    }
 
 
 def _kill_node(node: RabbitNode) -> None:

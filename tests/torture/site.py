@@ -38,6 +38,7 @@ class Site:
         self.backs: list[Proxy] = []
         self.gateways: list[Process] = []
         self.workers: list[Process] = []
+        self.echo: Process | None = None
         self.clocks: list[Path] = []
         self._ports = [free_port() for _ in range(GATEWAYS)]
         self._stack = ExitStack()
@@ -45,6 +46,11 @@ class Site:
     @property
     def nodes(self) -> Sequence[RabbitNode]:
         return self.cluster.nodes if self.cluster else []
+
+    @property
+    def broker(self) -> str:
+        """The broker's own address, past all proxies."""
+        return self.cluster.nodes[0].url if self.cluster else f"embedded://{self.folder}/broker"
 
     @property
     def processes(self) -> list[Process]:
@@ -65,7 +71,7 @@ class Site:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for process in self.processes:
+        for process in (*self.processes, *([self.echo] if self.echo else [])):
             if process.running:
                 process.kill()
         self._stack.close()
@@ -82,6 +88,8 @@ class Site:
         for n in range(WORKERS):
             flags = ("--name", f"worker-{n}", "--detectors", str(DETECTORS), "--retry-delay", "0.1", "--retry-delay-cap", "1")
             self.workers.append(self._process(f"worker-{n}", ("tests.torture.worker", *flags), GATEWAYS + n))
+        echo = (sys.executable, "-m", "tests.torture.echo", self.broker)
+        self.echo = Process("echo", echo, log=self.folder / "echo.log")
 
     def _proxy(self, ports: Sequence[int], first: int) -> Proxy:
         return self._stack.enter_context(Proxy(ports, first=first % len(ports)))
@@ -90,9 +98,9 @@ class Site:
         clock = self.folder / f"{name}.clock"
         self.clocks.append(clock)
         environment = new_clock(clock)
-        broker = f"embedded://{self.folder}/broker"
+        broker = self.broker
         if self.cluster:
-            broker = self.cluster.nodes[0].url.replace(f":{self.cluster.nodes[0].port}/", f":{self.backs[number].port}/")
+            broker = broker.replace(f":{self.cluster.nodes[0].port}/", f":{self.backs[number].port}/")
         flags = ("--broker", broker, "--blobs", f"file://{self.blobs}", "--max-queue-length", str(MAX_QUEUE_LENGTH))
         return Process(name, (sys.executable, "-m", *module, *flags), log=self.folder / f"{name}.log", environment=environment)
 
