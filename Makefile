@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup model system demo up test unit check proto screenshots bench clean
+.PHONY: help setup model system demo up test unit torture check proto screenshots bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ test: model ## all tests, with a private RabbitMQ, real detectors and real proce
 
 unit: $(READY) ## the tests that need neither network nor processes, in seconds
 	$(BIN)/pytest tests/unit
+
+torture: $(READY) ## break everything for MINUTES by SEED, and see that no promise is broken; BROKER=cluster, rabbitmq or embedded
+	@scripts/system-packages rabbitmq
+	$(BIN)/python -m tests.torture --broker $(or $(BROKER),cluster) --seed $(or $(SEED),1) --minutes $(or $(MINUTES),15)
 
 check: model ## what every change must pass: formatting, lint, types, imports, contracts, tests
 	$(BIN)/ruff format --check .

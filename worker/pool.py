@@ -90,10 +90,13 @@ class Pool:
         await asyncio.gather(*self._tending, return_exceptions=True)
 
     async def _tend(self, seat: Seat, ready: asyncio.Future[None]) -> None:
-        """Keep a process in the seat. Without a first one there is no sense in trying again."""
-        fruitless = 0
+        """Keep a process in the seat. Without a first one there is no sense in trying again.
+
+        One that dies over a request is replaced at once: a series of pictures that kill must not keep the others waiting.
+        """
+        useless = 0
         while True:
-            seat.fruitful = False
+            seat.used = False
             try:
                 process = await Process.start(self._launch)
             except ConfigurationError as error:
@@ -106,9 +109,9 @@ class Pool:
                 if not ready.done():
                     ready.set_result(None)
                 await self._serve(seat, process)
-            fruitless = 0 if seat.fruitful else fruitless + 1
-            if fruitless:
-                await asyncio.sleep(self._backoff.delay_s(fruitless))
+            useless = 0 if seat.used else useless + 1
+            if useless:
+                await asyncio.sleep(self._backoff.delay_s(useless))
 
     async def _serve(self, seat: Seat, process: Process[Message]) -> None:
         """Work with a process until it is gone, and see to what it leaves behind."""

@@ -63,8 +63,8 @@ class Seat:
 
     process: Process[Message] | None = None
     jobs: dict[int, Job] = field(default_factory=dict)
-    fruitful: bool = False
-    """Whether the process has answered anything."""
+    used: bool = False
+    """Whether the process was given anything."""
 
     def has_room(self, job: Job) -> bool:
         """Tell whether a job may come in. Not beside one that must be alone, or that is over and still worked at."""
@@ -78,12 +78,12 @@ class Seat:
 
     def give(self, number: int, job: Job) -> None:
         assert self.process
+        self.used = True
         self.jobs[number] = job
         self.process.send(Look(number, job.request))
 
     def take(self, number: int) -> Job:
         """Take a job that was answered."""
-        self.fruitful = True
         return self.jobs.pop(number)
 
     def desert(self) -> list[Job]:

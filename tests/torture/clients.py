@@ -23,6 +23,7 @@ PAUSE_S = 0.4
 SILENCE_S = 8.0
 """Four heartbeats: a watcher believes a stream that is silent for longer to be dead."""
 NATURES = ("good",) * 26 + ("slow",) * 6 + ("bad",) * 4 + ("poison",) * 2 + ("hang",)
+HOPELESS = ("poison", "hang")
 KEPT_FOR_S = 3 * 86_400
 """Longer than the clocks jump."""
 
@@ -136,14 +137,11 @@ class Clients:
 
 
 def _draw(chance: random.Random, name: str) -> Submission:
-    pictures = tuple(_picture(chance, f"{name}-{n}") for n in range(chance.choice((1, 1, 1, 2, 5))))
-    hopeless = any(picture.nature in ("poison", "hang") for picture in pictures)
-    return Submission(request_id=name, pictures=pictures, max_attempts=2 if hopeless and len(pictures) == 1 else 10)
-
-
-def _picture(chance: random.Random, name: str) -> Picture:
-    nature = chance.choice(NATURES)
-    return Picture(nature, f"{nature}:{name}".encode())
+    """Draw a job. What is hopeless comes alone and has few attempts; others have more than any series of faults uses up."""
+    natures = [chance.choice(NATURES) for _ in range(chance.choice((1, 1, 1, 2, 5)))]
+    hopeless = [nature for nature in natures if nature in HOPELESS]
+    pictures = tuple(Picture(nature, f"{nature}:{name}-{n}".encode()) for n, nature in enumerate(hopeless[:1] or natures))
+    return Submission(request_id=name, pictures=pictures, max_attempts=2 if hopeless else 10)
 
 
 def _request(submission: Submission) -> SubmitRequest:
