@@ -17,6 +17,7 @@ from tests.torture.site import DETECTORS, GATEWAYS, WORKERS, Site
 
 JUMPS_S = (3600.0, -3600.0, 86_400.0, -86_400.0)
 SLOW_S = 0.2
+EVERYTHING = "everything"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ COMMON: Mapping[str, Way] = {
         lambda t: f"worker {t // DETECTORS}",
     ),
     **_link_ways("client", GATEWAYS, lambda site, target: site.fronts[target]),
-    "kill everything": Way(1, _kill_all, _start_all, lambda _: "everything"),
+    "kill everything": Way(1, _kill_all, _start_all, lambda _: EVERYTHING),
     "blob store away": Way(1, _blobs_away, _blobs_back, lambda _: "blobs"),
     "echo": Way(1, lambda s, t: _echo(s).start(), lambda s, t: _kill(_echo(s)), lambda _: "echo"),
     "clock jump": Way(

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.torture.faults import Way
+from tests.torture.faults import EVERYTHING, Way
 from tests.torture.schedule import Fault
 from tests.torture.site import Site
 
@@ -27,7 +27,10 @@ class Inflicted:
 
 @dataclass(slots=True)
 class Nemesis:
-    """Goes through a schedule. What a fault occupies is left alone until it is healed; faults of other things overlap."""
+    """Goes through a schedule. What a fault occupies is left alone until it is healed; faults of other things overlap.
+
+    One of everything waits until all others are healed, and none begins beside it.
+    """
 
     site: Site
     ways: Mapping[str, Way]
@@ -35,6 +38,7 @@ class Nemesis:
     inflicted: list[Inflicted] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     _occupied: set[str] = field(default_factory=set)
+    _healed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def run(self) -> None:
         """Return when the last fault is healed."""
@@ -47,10 +51,13 @@ class Nemesis:
     async def _inflict(self, fault: Fault, begun_s: float) -> None:
         way = self.ways[fault.kind]
         occupied = way.occupies(fault.target)
-        if occupied in self._occupied or "everything" in self._occupied or (occupied == "everything" and self._occupied):
+        if occupied in self._occupied or EVERYTHING in self._occupied:
             self.left_out[fault.kind] += 1
             return
         self._occupied.add(occupied)
+        if occupied == EVERYTHING:
+            async with self._healed:
+                await self._healed.wait_for(lambda: len(self._occupied) == 1)
         log.info("%s", fault)
         start_s = time.monotonic() - begun_s
         try:
@@ -59,4 +66,6 @@ class Nemesis:
         finally:
             await asyncio.to_thread(way.heal, self.site, fault.target)
             self._occupied.discard(occupied)
+            async with self._healed:
+                self._healed.notify_all()
         self.inflicted.append(Inflicted(fault, start_s, time.monotonic() - begun_s))
