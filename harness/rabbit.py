@@ -133,7 +133,8 @@ class RabbitNode:
         """
         command = (str(self._sbin / "rabbitmqctl"), "--quiet", *arguments)
         environment = {**os.environ, **self._environment}
-        return subprocess.run(command, env=environment, check=True, timeout=CTL_LIMIT_S, stdout=subprocess.PIPE, text=True).stdout
+        run = subprocess.run(command, env=environment, check=True, timeout=CTL_LIMIT_S, capture_output=True, text=True)
+        return run.stdout
 
     def __enter__(self) -> Self:
         try:
