@@ -127,6 +127,7 @@ export class Work extends EventTarget {
       this.#change({});
     } else {
       this.#cancelled = true; // it may have arrived: the answer tells what to cancel
+      this.#change({ notice: 'It will be cancelled as soon as the service has confirmed it.' });
     }
   }
 

@@ -65,7 +65,7 @@ def desk_at(browser: Browser) -> Iterator[Callable[..., Desk]]:
 
     with ExitStack() as contexts:
 
-        def open_page(mesh: Mesh, *, width: int = 1280, height: int = 820, scheme: str = "light") -> Desk:
+        def open_page(mesh: Mesh, *, width: int = 1280, height: int = 990, scheme: str = "light") -> Desk:
             context = browser.new_context(
                 viewport={"width": width, "height": height},
                 color_scheme="dark" if scheme == "dark" else "light",

@@ -84,3 +84,17 @@ def test_a_large_picture_goes_in_pieces_and_a_cut_repeats_only_the_last(desk: De
     piece = 8 * 1024 * 1024
     assert offsets == [0, piece, piece, 2 * piece]
     assert desk.job(card)["items"][0]["result"]["width_px"] == 2600
+
+
+def test_a_page_that_is_opened_while_the_service_is_away_fills_when_it_is_back(desk: Desk, mesh: Mesh, grace_hopper: Path):
+    desk.choose(grace_hopper)
+    job = desk.wait_for("grace_hopper.jpg", "Done").get_attribute("data-job")
+    mesh.gateways[0].kill()
+    try:
+        desk.open()
+        expect(desk.page.locator("#connection")).to_contain_text("does not answer")
+        expect(desk.page.locator("#service")).to_have_text("Not connected")
+    finally:
+        mesh.start()
+    expect(desk.page.locator(f'[data-job="{job}"] .badge')).to_have_text("Done", timeout=30_000)
+    expect(desk.page.locator("#service")).to_contain_text("ready", timeout=30_000)

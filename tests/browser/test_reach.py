@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -115,3 +116,12 @@ def test_a_phone_shows_the_picture_first_and_what_was_found_below(desk_at: Calla
     card.scroll_into_view_if_needed()
     desk.page.evaluate("(top) => scrollTo(0, top)", picture["y"] - 120)
     desk.shot("page-phone")
+
+
+def test_a_script_that_is_handed_in_as_a_picture_stays_bytes_for_a_browser(mesh: Mesh):
+    address = f"http://{mesh.edge_target}"
+    with urlopen(f"{address}/v1/images?name=page.html", data=b"<script>alert(1)</script>", timeout=30) as answer:
+        job_id = json.load(answer)["job"]["id"]
+    with urlopen(f"{address}/v1/jobs/{job_id}/items/0/input", timeout=30) as answer:
+        assert answer.headers["content-type"] == "application/octet-stream"
+        assert answer.headers["x-content-type-options"] == "nosniff"
