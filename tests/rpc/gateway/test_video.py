@@ -136,6 +136,7 @@ async def test_retry_looks_at_a_video_as_it_was_asked_for(front, hand, kept):
         task, run = await hand.start(delivery)
         await hand.fail(task, run)
         await delivery.ack()
+        await job_at(front, job.id, 4)
         await front.stub.Retry(pb.RetryRequest(job_id=job.id))
         again = Task.FromString((await anext(deliveries)).body)
     assert again.video == task.video
