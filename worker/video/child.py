@@ -21,7 +21,8 @@ from worker.wire import Ready, Unusable
 
 FFMPEG = {
     "OPENCV_FFMPEG_CAPTURE_OPTIONS": "protocol_whitelist;file|format_whitelist;mov,matroska,avi",
-    "OPENCV_FFMPEG_READ_ATTEMPTS": str(2**31 - 1),  # sound between two frames is no end; that of the file is
+    # Half an hour of sound between two frames is no end. More would be a hang where a file cannot be read on.
+    "OPENCV_FFMPEG_READ_ATTEMPTS": "100000",
 }
 
 

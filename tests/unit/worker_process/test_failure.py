@@ -7,12 +7,14 @@ import pytest
 from dispatch.errors import BlobNotFound, BlobUnavailable
 from worker.detection import DetectorFailed, PictureRejected
 from worker.failure import failure_of
+from worker.video.rejected import VideoRejected
 
 
 @pytest.mark.parametrize(
     ("error", "reason", "retryable"),
     [
         (PictureRejected("IMAGE_INVALID", "not a picture"), "IMAGE_INVALID", False),
+        (VideoRejected("VIDEO_TRUNCATED", "cut short"), "VIDEO_TRUNCATED", False),
         (BlobNotFound("jobs/x/0/input"), "INPUT_MISSING", False),
         (DetectorFailed("DETECTOR_CRASHED", "the detector ended"), "DETECTOR_CRASHED", True),
         (BlobUnavailable("disk full"), "BLOB_UNAVAILABLE", True),
