@@ -27,13 +27,19 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """`complete` is False when the file ends before its own structure does, or in zeros: what a broken transfer leaves."""
+    """`complete` is False when the file ends before its own structure does, or in zeros: what a broken transfer leaves.
+
+    `movie_s` is the length of an MP4 after its edits, which FFmpeg's count of frames knows nothing of; None where it is not said.
+    """
 
     kind: Kind
     complete: bool
+    movie_s: float | None = None
 
 
 _MP4_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+_WIDE = b"\x00\x00\x00\x01"
+"""In place of a box's length: that is in the eight bytes after its name."""
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _FOREIGN = (
@@ -55,7 +61,8 @@ def inspect(file: BinaryIO) -> Container:
     size = file.seek(0, 2)
     kind = _kind(head)
     end = {Kind.MP4: _mp4_end, Kind.MATROSKA: _matroska_end, Kind.AVI: _avi_end}[kind](file, size)
-    return Container(kind, complete=end <= size and not _ends_in_zeros(file, size))
+    complete = end <= size and not _ends_in_zeros(file, size)
+    return Container(kind, complete, _movie_s(file, size) if kind is Kind.MP4 else None)
 
 
 def _kind(head: bytes) -> Kind:
@@ -85,6 +92,22 @@ def _mp4_end(file: BinaryIO, size: int) -> int:
             break
         at += length
     return at
+
+
+def _movie_s(file: BinaryIO, size: int) -> float | None:
+    """Read the length of a movie, in seconds, from its header (ISO/IEC 14496-12, 8.2.2)."""
+    at = 0
+    for _ in range(MAX_PARTS):
+        header = _header(file, at, size, 48)
+        if header[4:8] == b"moov" and header[12:16] == b"mvhd":
+            numbers = header[28:40] if header[16] == 0 else header[36:48]
+            scale, length = int.from_bytes(numbers[:4]), int.from_bytes(numbers[4:8] if header[16] == 0 else numbers[4:])
+            return length / scale if scale and length else None
+        length = int.from_bytes(header[:4]) if header[:4] != _WIDE else int.from_bytes(header[8:16])
+        if length < 8:
+            break
+        at += length
+    return None
 
 
 def _avi_end(file: BinaryIO, size: int) -> int:

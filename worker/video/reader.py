@@ -75,7 +75,7 @@ class Reader:
         steps = _Steps(self._capture, self.header.fps)
         first_s = self._first(steps)
         if sampling.start_s >= SEEK_FROM_S:
-            steps = self._seek(steps, first_s + sampling.start_s)
+            steps = self._seek(first_s + sampling.start_s)
         taken = -1
         while steps.time_s is not None:
             time_s = steps.time_s - first_s
@@ -88,7 +88,7 @@ class Reader:
             steps.forward()
         if taken < 0:
             raise VideoRejected("VIDEO_INVALID", f"the video has no frame from {sampling.start_s:g} s on")
-        self._check_end(steps.last_s - first_s)
+        self._check_end(steps.last_s - first_s, steps.count)
 
     def close(self) -> None:
         self._capture.release()
@@ -114,10 +114,11 @@ class Reader:
             raise VideoRejected("VIDEO_TRUNCATED", "the video ends before its first frame")
         raise VideoRejected("VIDEO_UNSUPPORTED", "no frame of the video can be decoded here")
 
-    def _seek(self, steps: _Steps, start_s: float) -> _Steps:
+    def _seek(self, start_s: float) -> _Steps:
         """Go to a place before a time. A seek that leads beyond it, or nowhere, is given up for stepping from the beginning."""
         self._capture.set(cv2.CAP_PROP_POS_MSEC, max(0.0, start_s - SEEK_MARGIN_S) * 1000)
         sought = _Steps(self._capture, self.header.fps)
+        sought.count = None
         sought.forward()
         if sought.time_s is not None and sought.time_s <= start_s:
             return sought
@@ -136,29 +137,36 @@ class Reader:
             raise VideoRejected("VIDEO_TRUNCATED", "a frame is damaged")
         return np.asarray(pixels, np.uint8)
 
-    def _check_end(self, last_s: float) -> None:
-        """Compare where the frames ended with what was promised.
+    def _check_end(self, last_s: float, count: int | None) -> None:
+        """Compare where the frames ended, and how many there were if all were stepped through, with what was promised.
 
-        A promise alone is not enough: it counts the sound, which may be longer. It must be broken, and the file not whole. Only
-        AVI counts the frames themselves.
+        The length counts the sound, which may be longer, and so it is believed only of a file that is not whole. AVI and MP4
+        count frames. Some of an MP4's may be edited away, but then its movie ends where they do; a live one's are not counted.
         """
-        fps, duration_s = self.header.fps, self.header.duration_s
-        if duration_s is None:
-            missing = not self._container.complete
+        container, header = self._container, self.header
+        if header.duration_s is None:
+            missing = not container.complete
+        elif not container.complete:
+            missing = last_s + 1.5 / header.fps < header.duration_s
         else:
-            frames = 1.5 if not self._container.complete else 2.5 if self._container.kind is Kind.AVI else math.inf
-            missing = last_s + frames / fps < duration_s
+            end_s = math.inf if container.kind is Kind.AVI else container.movie_s
+            counted = count is not None and count + 2 < header.duration_s * header.fps
+            missing = counted and end_s is not None and last_s + 2.5 / header.fps < end_s
         if missing:
             raise VideoRejected("VIDEO_TRUNCATED", f"the video ends at {last_s:.2f} s, before its end")
 
 
 class _Steps:
-    """Where a capture stands. `time_s` is that of the frame at hand, None behind the last; `last_s` is that of the last one."""
+    """Where a capture stands. `time_s` is that of the frame at hand, None behind the last; `last_s` is that of the last one.
+
+    `count` counts the frames; None after a seek.
+    """
 
     def __init__(self, capture: cv2.VideoCapture, fps: float) -> None:
         self._capture = capture
         self._frame_s = 1 / fps if fps > 0 else 0.04
         self._begun = False
+        self.count: int | None = 0
         self.time_s: float | None = None
         self.last_s = -self._frame_s
 
@@ -180,6 +188,8 @@ class _Steps:
         if not math.isfinite(time_s) or (self._begun and time_s <= self.last_s):
             time_s = self.last_s + self._frame_s  # a file without times, or with wrong ones
         self._begun = True
+        if self.count is not None:
+            self.count += 1
         self.time_s = self.last_s = time_s
 
 

@@ -137,6 +137,17 @@ def test_damage_in_the_middle_ends_it_there(video_at: Maker, tmp_path: Path) -> 
     assert reason == "VIDEO_TRUNCATED"
 
 
+def test_a_frame_that_cannot_be_read_is_not_tried_for_ever(video_at: Maker, tmp_path: Path) -> None:
+    path = video_at(tmp_path / "clip.mp4")
+    data = bytearray(path.read_bytes())
+    third_size = data.index(b"stsz") + 16 + 4 * 2
+    data[third_size] = 53  # 889 MB of a file of 100 kB
+    path.write_bytes(data)
+    frames, reason = read(path)
+    assert len(frames) < 10
+    assert reason == "VIDEO_TRUNCATED"
+
+
 @pytest.mark.parametrize(
     ("head", "reason"),
     [
