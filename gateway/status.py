@@ -1,8 +1,13 @@
-"""Refusals to google.rpc statuses: the one table of codes, reasons and details."""
+"""Refusals to google.rpc statuses: the one table of codes, reasons and details.
+
+A status travels in the trailer of a call, and peers refuse long ones: 8 KiB is what gRPC takes by default, base64 included. So
+what repeats the client's own words is cut, and of many things as many are told as fit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
@@ -13,7 +18,13 @@ from dispatch.errors import BlobUnavailable, BrokerUnavailable, ConfigurationErr
 from dispatch.events import Failure
 from gateway import errors
 
+T = TypeVar("T")
+
 DOMAIN = "myeye"
+MAX_MESSAGE_LENGTH = 500
+MAX_WORD_LENGTH = 150
+"""Of a field's path, of its description, and of an id, as they are told."""
+MAX_LISTED_BYTES = 3500
 
 CODES: dict[type[Exception], tuple[code_pb2.Code.ValueType, str]] = {
     errors.InvalidRequest: (code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST"),
@@ -45,6 +56,10 @@ FAILURE_CODES: dict[str, code_pb2.Code.ValueType] = {
     "IMAGE_INVALID": code_pb2.INVALID_ARGUMENT,
     "IMAGE_TOO_LARGE": code_pb2.INVALID_ARGUMENT,
     "IMAGE_UNSUPPORTED": code_pb2.INVALID_ARGUMENT,
+    "VIDEO_INVALID": code_pb2.INVALID_ARGUMENT,
+    "VIDEO_TRUNCATED": code_pb2.INVALID_ARGUMENT,
+    "VIDEO_TOO_LONG": code_pb2.INVALID_ARGUMENT,
+    "VIDEO_UNSUPPORTED": code_pb2.INVALID_ARGUMENT,
     "CATEGORY_UNKNOWN": code_pb2.INVALID_ARGUMENT,
     "INPUT_MISSING": code_pb2.DATA_LOSS,
     "BLOB_UNAVAILABLE": code_pb2.UNAVAILABLE,
@@ -63,7 +78,7 @@ def status(code: code_pb2.Code.ValueType, reason: str, message: str, *details: M
     for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata), *details):
         packed.append(Any())
         packed[-1].Pack(detail)
-    return status_pb2.Status(code=code, message=message, details=packed)
+    return status_pb2.Status(code=code, message=_cut(message, MAX_MESSAGE_LENGTH), details=packed)
 
 
 def status_of_failure(failure: Failure) -> status_pb2.Status:
@@ -83,8 +98,9 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
     metadata: dict[str, str] = {}
     match error:
         case errors.InvalidRequest(violations=violations):
-            listed = [error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description) for v in violations]
+            listed = _fitting(map(_field_violation, violations), error_details_pb2.BadRequest.FieldViolation.ByteSize)
             details = (error_details_pb2.BadRequest(field_violations=listed),)
+            metadata = {"violations": str(len(violations))}
         case errors.ModelNotFound(models=models):
             metadata = {"models": ",".join(models)}
         case errors.RequestIdReused(job_id=job_id):
@@ -104,7 +120,7 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
             violation = error_details_pb2.QuotaFailure.Violation(subject=f"queue:{model}.{lane}", description=str(error))
             details = (error_details_pb2.QuotaFailure(violations=[violation]), _retry(retry_after_s))
         case errors.JobsNotFound(unknown=unknown, purged=purged):
-            metadata = {"job_ids": ",".join([*unknown, *purged])}
+            metadata = {"job_ids": ",".join(_fitting(map(_cut, (*unknown, *purged)), len))}
         case errors.CursorOutOfRange(job_id=job_id, last_sequence=last_sequence):
             metadata = {"job_id": job_id, "last_sequence": str(last_sequence)}
         case errors.JobFinished(state=state) | errors.JobNotFinished(state=state) | errors.AnnotatedNotFound(state=state):
@@ -112,6 +128,25 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
     if code == code_pb2.UNAVAILABLE:
         details = (_retry(retry_after_s),)
     return status(code, reason, str(error), *details, **metadata)
+
+
+def _field_violation(violation: errors.Violation) -> error_details_pb2.BadRequest.FieldViolation:
+    return error_details_pb2.BadRequest.FieldViolation(field=_cut(violation.field), description=_cut(violation.description))
+
+
+def _fitting(things: Iterable[T], size: Callable[[T], int]) -> list[T]:
+    """Give the first ones, as many as have room in a trailer."""
+    room, fitting = MAX_LISTED_BYTES, []
+    for thing in things:
+        room -= size(thing)
+        if room < 0:
+            break
+        fitting.append(thing)
+    return fitting
+
+
+def _cut(text: str, most: int = MAX_WORD_LENGTH) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _retry(after_s: float) -> error_details_pb2.RetryInfo:

@@ -107,8 +107,8 @@ class DetectionServiceServicer:
     def Submit(self, request, context):
         """Accepts a job and answers at once with its id. OK means durable: the pictures are stored, and the broker has confirmed every task.
 
-        INVALID_ARGUMENT with a BadRequest that lists all violations. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models`
-        lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
+        INVALID_ARGUMENT with a BadRequest that lists all violations, or the first ones where there are very many; the metadata `violations`
+        counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
         NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
         `upload_id` names it. The same bytes are the same request, uploaded or not.
         RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
@@ -144,7 +144,7 @@ class DetectionServiceServicer:
         With targets the stream ends OK when each job's end has been told; with labels it goes on until the client cancels it. A job that is
         removed (by Delete, or when its time is up) is told of no more. Every end that the client did not ask for is to be resumed.
         INVALID_ARGUMENT with a BadRequest for neither or both of targets and labels, too many targets, a job named twice, or a malformed
-        label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names all of them.
+        label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
         NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
         OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
         """

@@ -41,8 +41,8 @@ class DetectionServiceStub:
     Submit: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.SubmitRequest, _detection_service_pb2.SubmitResponse]
     """Accepts a job and answers at once with its id. OK means durable: the pictures are stored, and the broker has confirmed every task.
 
-    INVALID_ARGUMENT with a BadRequest that lists all violations. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models`
-    lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
+    INVALID_ARGUMENT with a BadRequest that lists all violations, or the first ones where there are very many; the metadata `violations`
+    counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
     NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
     `upload_id` names it. The same bytes are the same request, uploaded or not.
     RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
@@ -66,7 +66,7 @@ class DetectionServiceStub:
     With targets the stream ends OK when each job's end has been told; with labels it goes on until the client cancels it. A job that is
     removed (by Delete, or when its time is up) is told of no more. Every end that the client did not ask for is to be resumed.
     INVALID_ARGUMENT with a BadRequest for neither or both of targets and labels, too many targets, a job named twice, or a malformed
-    label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names all of them.
+    label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
     NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
     OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
     """
@@ -115,8 +115,8 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     Submit: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.SubmitRequest, _detection_service_pb2.SubmitResponse]  # type: ignore[assignment]
     """Accepts a job and answers at once with its id. OK means durable: the pictures are stored, and the broker has confirmed every task.
 
-    INVALID_ARGUMENT with a BadRequest that lists all violations. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models`
-    lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
+    INVALID_ARGUMENT with a BadRequest that lists all violations, or the first ones where there are very many; the metadata `violations`
+    counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
     NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
     `upload_id` names it. The same bytes are the same request, uploaded or not.
     RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
@@ -140,7 +140,7 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     With targets the stream ends OK when each job's end has been told; with labels it goes on until the client cancels it. A job that is
     removed (by Delete, or when its time is up) is told of no more. Every end that the client did not ask for is to be resumed.
     INVALID_ARGUMENT with a BadRequest for neither or both of targets and labels, too many targets, a job named twice, or a malformed
-    label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names all of them.
+    label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
     NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
     OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
     """
@@ -192,8 +192,8 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_detection_service_pb2.SubmitResponse, _abc.Awaitable[_detection_service_pb2.SubmitResponse]]:
         """Accepts a job and answers at once with its id. OK means durable: the pictures are stored, and the broker has confirmed every task.
 
-        INVALID_ARGUMENT with a BadRequest that lists all violations. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models`
-        lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
+        INVALID_ARGUMENT with a BadRequest that lists all violations, or the first ones where there are very many; the metadata `violations`
+        counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
         NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
         `upload_id` names it. The same bytes are the same request, uploaded or not.
         RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
@@ -235,7 +235,7 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         With targets the stream ends OK when each job's end has been told; with labels it goes on until the client cancels it. A job that is
         removed (by Delete, or when its time is up) is told of no more. Every end that the client did not ask for is to be resumed.
         INVALID_ARGUMENT with a BadRequest for neither or both of targets and labels, too many targets, a job named twice, or a malformed
-        label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names all of them.
+        label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
         NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
         OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
         """
