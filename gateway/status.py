@@ -21,8 +21,9 @@ from gateway import errors
 T = TypeVar("T")
 
 DOMAIN = "myeye"
-MAX_MESSAGE_LENGTH = 500
-MAX_WORD_LENGTH = 150
+MAX_MESSAGE_BYTES = 400
+"""In UTF-8; the trailer has it twice, once with three bytes for each that is not ASCII."""
+MAX_WORD_BYTES = 150
 """Of a field's path, of its description, and of an id, as they are told."""
 MAX_LISTED_BYTES = 3500
 
@@ -78,7 +79,7 @@ def status(code: code_pb2.Code.ValueType, reason: str, message: str, *details: M
     for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata), *details):
         packed.append(Any())
         packed[-1].Pack(detail)
-    return status_pb2.Status(code=code, message=_cut(message, MAX_MESSAGE_LENGTH), details=packed)
+    return status_pb2.Status(code=code, message=_cut(message, MAX_MESSAGE_BYTES), details=packed)
 
 
 def status_of_failure(failure: Failure) -> status_pb2.Status:
@@ -120,7 +121,7 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
             violation = error_details_pb2.QuotaFailure.Violation(subject=f"queue:{model}.{lane}", description=str(error))
             details = (error_details_pb2.QuotaFailure(violations=[violation]), _retry(retry_after_s))
         case errors.JobsNotFound(unknown=unknown, purged=purged):
-            metadata = {"job_ids": ",".join(_fitting(map(_cut, (*unknown, *purged)), len))}
+            metadata = {"job_ids": ",".join(_fitting(map(_cut, (*unknown, *purged)), _size))}
         case errors.CursorOutOfRange(job_id=job_id, last_sequence=last_sequence):
             metadata = {"job_id": job_id, "last_sequence": str(last_sequence)}
         case errors.JobFinished(state=state) | errors.JobNotFinished(state=state) | errors.AnnotatedNotFound(state=state):
@@ -145,8 +146,13 @@ def _fitting(things: Iterable[T], size: Callable[[T], int]) -> list[T]:
     return fitting
 
 
-def _cut(text: str, most: int = MAX_WORD_LENGTH) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _size(text: str) -> int:
+    return len(text.encode())
+
+
+def _cut(text: str, most_bytes: int = MAX_WORD_BYTES) -> str:
+    encoded = text.encode()
+    return text if len(encoded) <= most_bytes else encoded[: most_bytes - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def _retry(after_s: float) -> error_details_pb2.RetryInfo:
