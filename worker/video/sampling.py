@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-SLACK = 0.25
-"""How much of a step a frame may come early: containers round times, Matroska to milliseconds."""
+SLACK_S = 0.002
+"""How early a frame may come to its step: containers round times, Matroska to milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Sampling:
 
     def step(self, time_s: float) -> int | None:
         """Give the number of the step that a frame falls into; None before the start."""
-        number = math.floor((time_s - self.start_s) * self.max_fps + SLACK)
+        number = math.floor((time_s - self.start_s + SLACK_S) * self.max_fps)
         return number if number >= 0 else None
 
     def over(self, time_s: float) -> bool:

@@ -32,6 +32,10 @@ def test_so_many_frames_of_each_second_and_no_more(fps: float, max_fps: float, a
     assert len(taken(Sampling(0.0, math.inf, max_fps), times)) == pytest.approx(20 * a_second, abs=1)
 
 
+def test_frames_are_as_far_apart_as_they_can_be() -> None:
+    assert taken(WHOLE, [number / 25 for number in range(25)]) == [0.0, 0.2, 0.4, 0.6, 0.8]
+
+
 def test_times_rounded_to_milliseconds_lose_no_frame() -> None:
     times = [round(number / 30, 3) for number in range(300)]
     assert len(taken(Sampling(0.0, math.inf, 30.0), times)) == 300
