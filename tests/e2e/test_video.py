@@ -139,15 +139,17 @@ async def test_a_worker_that_is_killed_makes_a_new_attempt_from_the_first_frame(
     assert events[-2].item_finished.item.state == STATE_SUCCEEDED
 
 
-def test_the_command_line_counts_what_is_seen(mesh_on, clip):
+def test_the_command_line_counts_what_is_seen_and_writes_it_drawn(mesh_on, clip, tmp_path):
     with mesh_on() as mesh:
         command = [sys.executable, "-m", "myeye", "--target", mesh.target]
         detect = [*command, "detect", str(clip), "--fps", "5", "--end", "3s"]
-        shown = subprocess.run(detect, capture_output=True, text=True, timeout=60, check=False)
+        drawn = [*detect, "--annotate", "--output", str(tmp_path)]
+        shown = subprocess.run(drawn, capture_output=True, text=True, timeout=60, check=False)
         as_json = subprocess.run([*detect, "--json"], capture_output=True, text=True, timeout=60, check=False)
         job = json.loads(as_json.stdout)
         listed = subprocess.run([*command, "frames", job["id"]], capture_output=True, text=True, timeout=60, check=False)
     assert shown.returncode == 0, shown.stderr
+    assert (tmp_path / f"{clip.stem}.detected.webm").read_bytes().startswith(b"\x1a\x45\xdf\xa3")
     assert "of 15 frames" in shown.stderr
     assert "person" in shown.stdout
     assert job["items"][0]["video"]["frames_done"] == 15

@@ -71,6 +71,7 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
     video.add_argument("--end", type=seconds, metavar="TIME", help="look up to here, as 1m")
     video.add_argument("--fps", type=float, metavar="N", help="look at most at N frames of each second")
     run = parser.add_argument_group("how to run")
+    run.add_argument("--annotate", action="store_true", help="let the service keep all with the boxes drawn, videos too")
     run.add_argument("--priority", choices=PRIORITIES, default="normal", help="default: normal")
     run.add_argument(
         "--label",
@@ -99,6 +100,7 @@ def submit_options(arguments: argparse.Namespace) -> SubmitOptions:
         max_results=arguments.max_results,
         category_allowlist=arguments.only,
         category_denylist=getattr(arguments, "except"),
+        annotate=arguments.annotate,
         priority=PRIORITIES[arguments.priority],
         labels=dict(arguments.labels),
         ttl=arguments.ttl,

@@ -28,6 +28,14 @@ def write_annotated(picture: Path, result: DetectionResult, path: Path) -> None:
         ValueError: it cannot be drawn on the picture.
         OSError: a file cannot be read or written.
     """
-    drawn = annotate(picture.read_bytes(), result)
+    write(path, annotate(picture.read_bytes(), result))
+
+
+def write(path: Path, drawn: bytes) -> None:
+    """Write a file, and the folders above it.
+
+    Raises:
+        OSError: that cannot be done.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(drawn)

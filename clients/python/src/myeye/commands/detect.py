@@ -9,14 +9,14 @@ from myeye import render
 from myeye.aio import AsyncClient
 from myeye.arguments import add_pictures
 from myeye.commands import Commands, add_json
-from myeye.commands.annotated import output_paths, write_annotated
+from myeye.commands.annotated import output_paths, write, write_annotated
 from myeye.commands.following import follow
 from myeye.commands.sighting import sightings_of
 from myeye.commands.submitting import submit_all
 from myeye.exits import Exit, exit_of_jobs
 from myeye.progress import live
 from myeye.terminal import Terminal
-from myeye.v1.job_pb2 import Item, Job
+from myeye.v1.job_pb2 import Job
 
 
 def add(commands: Commands) -> None:
@@ -26,7 +26,11 @@ def add(commands: Commands) -> None:
         help="hand in pictures and videos, watch, and print what is found in them",
     )
     add_pictures(parser)
-    parser.add_argument("--no-annotated", action="store_true", help="do not write NAME.detected.jpg with the boxes drawn")
+    parser.add_argument(
+        "--no-annotated",
+        action="store_true",
+        help="do not write NAME.detected.jpg with the boxes drawn, nor, with --annotate, NAME.detected.webm",
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="write these there; default: beside each picture")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -42,8 +46,7 @@ async def run(arguments: argparse.Namespace, client: AsyncClient, terminal: Term
             terminal.answer(*render.pictures(job, await sightings_of(job, client)))
     exit_code = exit_of_jobs(ended)
     if not arguments.no_annotated:
-        items = [item for job in ended for item in job.items]
-        written = await _annotate(items, arguments.pictures, arguments.output, terminal)
+        written = await _annotate(ended, client, arguments, terminal)
         exit_code = exit_code if written else Exit.FAILED
     return exit_code
 
@@ -60,14 +63,20 @@ async def _detect(arguments: argparse.Namespace, client: AsyncClient, terminal: 
     return [task.result() for task in following]
 
 
-async def _annotate(items: Iterable[Item], pictures: list[Path], folder: Path | None, terminal: Terminal) -> bool:
-    """Write the pictures of what succeeded, and say whether all could be written."""
+async def _annotate(ended: Iterable[Job], client: AsyncClient, arguments: argparse.Namespace, terminal: Terminal) -> bool:
+    """Write what succeeded with the boxes drawn, and say whether all could be written."""
     complete = True
-    for item, picture, path in zip(items, pictures, output_paths(pictures, folder), strict=True):
-        if not item.HasField("result"):
-            continue
+    paths = output_paths(arguments.pictures, arguments.output)
+    items = ((job, item) for job in ended for item in job.items)
+    for (job, item), picture, path in zip(items, arguments.pictures, paths, strict=True):
         try:
-            await asyncio.to_thread(write_annotated, picture, item.result, path)
+            if item.HasField("result"):
+                await asyncio.to_thread(write_annotated, picture, item.result, path)
+            elif item.video.annotated:
+                path = path.with_suffix(".webm")
+                await asyncio.to_thread(write, path, await client.download(job.id, item.index))
+            else:
+                continue
         except (OSError, ValueError) as error:
             terminal.complain([f"no annotated picture of {picture}: {error}"])
             complete = False
