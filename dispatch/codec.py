@@ -135,6 +135,8 @@ def _to_message(event: Event) -> event_pb2.Event:
             failed.next_task_id = event.next_task_id
         case Cancelled():
             message.cancelled.reason = event.reason
+        case Marker():
+            message.marker.writer = event.writer
         case ModelOffered():
             offered = message.model_offered
             offered.worker = event.worker
@@ -243,6 +245,6 @@ def _from_message(message: event_pb2.Event) -> Event:
                 default_score_threshold=offered.default_score_threshold,
             )
         case "marker":
-            return Marker(id=id_, job_id=job_id, time_ns=time_ns)
+            return Marker(id=id_, job_id=job_id, time_ns=time_ns, writer=message.marker.writer)
         case _:
             raise KeyError(kind)

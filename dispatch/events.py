@@ -143,4 +143,6 @@ class ModelOffered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker(Event):
-    """Whoever reads it back knows that it has read all before it."""
+    """Whoever reads it back knows that it has read all before it. `writer` names a gateway that stores pictures for this log."""
+
+    writer: str = ""

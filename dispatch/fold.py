@@ -23,19 +23,22 @@ class Change:
 
 
 class Fold:
-    """The jobs and models that the log tells of, at the point up to which it was read."""
+    """The jobs, models and writers that the log tells of, at the point up to which it was read."""
 
-    __slots__ = ("jobs", "models")
+    __slots__ = ("jobs", "models", "writers")
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.models: dict[str, ModelOffered] = {}
+        self.writers: set[str] = set()
 
     def apply(self, event: Event) -> Change:
         if isinstance(event, ModelOffered):
             self.models[event.name] = event
             return Change(event)
         if isinstance(event, Marker):
+            if event.writer:
+                self.writers.add(event.writer)
             return Change(event)
         before = self.jobs.get(event.job_id)
         step = apply(before, event)

@@ -34,6 +34,7 @@ class Journal:
     """The log with its fold: append, and follow.
 
     `on_change` is called for every event read, in order; `on_reset` when the log has to be read anew and the fold is empty again.
+    `writer` names who appends, where that is to be known.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Journal:
         on_change: Callable[[Change], None],
         on_reset: Callable[[], None],
         lookback_s: float | None = None,
+        writer: str = "",
     ) -> None:
         self.fold = Fold()
+        self.writer = writer
         self._log = event_log
         self._on_change = on_change
         self._on_reset = on_reset
@@ -144,6 +147,7 @@ class Journal:
         if self._barrier is not None:  # one is under way, but its marker may already be in the log: wait, then use the next
             await asyncio.wait({self._barrier})
         if self._barrier is None or self._barrier.done():
-            self._barrier = asyncio.ensure_future(self.commit(Marker(id=new_event_id(), job_id="", time_ns=time.time_ns())))
+            marker = Marker(id=new_event_id(), job_id="", time_ns=time.time_ns(), writer=self.writer)
+            self._barrier = asyncio.ensure_future(self.commit(marker))
             self._barrier.add_done_callback(lambda task: task.cancelled() or task.exception())
         await asyncio.shield(self._barrier)

@@ -21,6 +21,7 @@ from myeye.v1.detection_pb2 import DetectionOptions
 from myeye.v1.detection_service_pb2 import SubmitRequest
 from myeye.v1.job_pb2 import PRIORITY_NORMAL, PRIORITY_UNSPECIFIED, Input, Priority, VideoOptions
 
+_IN_FOLDER = re.compile(r"jobs/([a-z2-7]{26})/([0-9a-f]+)\.([0-9a-f]+)/")
 _LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9_./-]*[a-z0-9])?")
 
 
@@ -150,6 +151,26 @@ def _spec(request: SubmitRequest, principal: str, model: str, limits: Limits, de
 
 def _timeout(request: SubmitRequest, default_ns: int) -> Duration:
     return request.execution_timeout if request.HasField("execution_timeout") else duration(default_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where one Submit stores the pictures of a job: a folder of its own, marked with the gateway that writes it."""
+
+    job_id: str
+    writer: str
+    token: str
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of its blobs."""
+        return f"jobs/{self.job_id}/{self.writer}.{self.token}/"
+
+
+def folder_of(blob: str) -> Folder | None:
+    """Say in which folder a picture lies; None if its name says none."""
+    match = _IN_FOLDER.match(blob)
+    return Folder(*match.groups()) if match else None
 
 
 def stored_inputs(pictures: tuple[Picture, ...], folder: str) -> list[StoredInput]:

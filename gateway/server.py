@@ -27,6 +27,7 @@ from gateway.interceptor import Doorkeeper
 from gateway.janitor import Janitor
 from gateway.limits import Defaults, Limits
 from gateway.messages import Teller
+from gateway.orphans import Orphans
 from gateway.reflection import add_reflection
 from gateway.service import NAME, DetectionService
 from gateway.store import Store
@@ -130,6 +131,7 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
             group.create_task(hear(broker.signals, store, workers)),
             group.create_task(janitor.bury(broker.tasks)),
             group.create_task(expire_uploads(blobs, defaults.upload_ttl_ns)),
+            group.create_task(Orphans(store, blobs).sweep_for_ever()),
             group.create_task(tick()),
         ]
         try:
@@ -142,6 +144,7 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
             uploads.close("this gateway is stopping")
             await server.stop(config.drain_s)
             await uploads.settle()
+            await submitter.settle()
             for task in tasks:
                 task.cancel()
 

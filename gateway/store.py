@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +42,7 @@ class Store:
     """
 
     def __init__(self, log: EventLog) -> None:
-        self.journal = Journal(log, on_change=self._on_change, on_reset=self._reset)
+        self.journal = Journal(log, on_change=self._on_change, on_reset=self._reset, writer=secrets.token_hex(6))
         self.observers: list[Callable[[Change], None]] = []
         self.doings: dict[str, dict[int, Doing]] = {}
         """Of running jobs: what each item's run is doing, when a worker told."""

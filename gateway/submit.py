@@ -12,7 +12,8 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Coroutine, Mapping
+from typing import Any
 
 from dispatch.codec import spec_of, timestamp
 from dispatch.errors import BlobNotFound, BlobUnavailable, QueueFull
@@ -25,7 +26,7 @@ from dispatch.v1.task_pb2 import Task
 from gateway.errors import InputMissing, JobNotFinished, JobSucceeded, QueueIsFull, RequestIdReused, Unavailable, UploadNotFound
 from gateway.ids import job_id
 from gateway.limits import Defaults, Limits
-from gateway.order import Order, Picture, annotated_blob, check_request, read_order, stored_inputs
+from gateway.order import Folder, Order, Picture, annotated_blob, check_request, read_order, stored_inputs
 from gateway.store import Store
 from gateway.uploads import Uploads
 from myeye.v1.detection_service_pb2 import SubmitRequest
@@ -33,13 +34,23 @@ from myeye.v1.detection_service_pb2 import SubmitRequest
 log = logging.getLogger(__name__)
 
 SETTLE_S = 10.0
+STORING_LIMIT_S = 3600.0
+"""How long after its first picture a job is still accepted: later, its pictures may be taken for orphans."""
 
 
 class Submitter:
     """Makes jobs. `under_way` holds the ids of those that are being made here."""
 
     def __init__(
-        self, store: Store, tasks: TaskQueue, blobs: BlobStore, uploads: Uploads, *, limits: Limits, defaults: Defaults
+        self,
+        store: Store,
+        tasks: TaskQueue,
+        blobs: BlobStore,
+        uploads: Uploads,
+        *,
+        limits: Limits,
+        defaults: Defaults,
+        storing_limit_s: float = STORING_LIMIT_S,
     ) -> None:
         self.under_way: set[str] = set()
         self._store = store
@@ -49,6 +60,8 @@ class Submitter:
         self._uploads = uploads
         self._limits = limits
         self._defaults = defaults
+        self._storing_limit_s = storing_limit_s
+        self._leftovers: set[asyncio.Task[None]] = set()
 
     async def submit(self, principal: str, request: SubmitRequest) -> tuple[Job, bool]:
         """Make the job that is asked for, or find the one that an earlier call made: then the second value is true.
@@ -86,7 +99,7 @@ class Submitter:
         known = self._store.fold.jobs.get(order.job_id)
         if known is not None:
             return await self._replay(known, order)
-        folder = f"jobs/{order.job_id}/{secrets.token_hex(6)}/"
+        folder = Folder(order.job_id, self._journal.writer, secrets.token_hex(6)).prefix
         await self._store_pictures(order, folder)
         self.under_way.add(order.job_id)
         try:
@@ -120,14 +133,35 @@ class Submitter:
         return job, True
 
     async def _store_pictures(self, order: Order, folder: str) -> None:
+        begun_s = time.monotonic()
         stored = zip(order.pictures, stored_inputs(order.pictures, folder), strict=True)
-        outcomes = await asyncio.gather(
+        storing = asyncio.gather(
             *(self._store_picture(picture, target.blob) for picture, target in stored), return_exceptions=True
         )
+        try:
+            outcomes = await asyncio.shield(storing)
+        except asyncio.CancelledError:  # the client has left
+            self._keep(self._discard_after(storing, folder))
+            raise
         failure = next((outcome for outcome in outcomes if outcome is not None), None)
+        if failure is None and time.monotonic() - begun_s > self._storing_limit_s:
+            failure = Unavailable("BLOBS_UNAVAILABLE", "it took too long to store the pictures")
         if failure is not None:
             await self._discard(folder)
             raise failure
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._leftovers.add(task)
+        task.add_done_callback(self._leftovers.discard)
+
+    async def _discard_after(self, storing: Awaitable[object], folder: str) -> None:
+        await storing
+        await self._discard(folder)
+
+    async def settle(self) -> None:
+        """Return when nothing is left of calls that were ended: for the end, when there are no calls."""
+        await asyncio.gather(*self._leftovers)
 
     async def _store_picture(self, picture: Picture, blob: str) -> None:
         if not picture.blob:

@@ -43,8 +43,9 @@ class Mesh:
         self.folder = folder
         shared = ("--broker", broker or f"embedded://{folder}/broker", "--blobs", f"file://{folder}/blobs")
         self.targets = [f"127.0.0.1:{free_port()}" for _ in range(gateways)]
+        self.gateway_flags = (*shared, *gateway_flags)
         self.gateways = [
-            self._process(f"gateway-{i}", ("-m", "gateway", "--listen", target, *shared, *gateway_flags))
+            self._process(f"gateway-{i}", ("-m", "gateway", "--listen", target, *self.gateway_flags))
             for i, target in enumerate(self.targets)
         ]
         own = ("--detectors", str(detectors), *worker_flags)

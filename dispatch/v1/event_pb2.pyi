@@ -667,12 +667,19 @@ class Marker(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    WRITER_FIELD_NUMBER: _builtins.int
+    writer: _builtins.str
+    """Who appends it: a name that this run of a gateway has chosen at random, and that the pictures it stores are marked with. It says to all
+    who read the log that those pictures belong to this log's jobs. Empty of readers that store none.
+    """
     def __init__(
         self,
+        *,
+        writer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["writer", b"writer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
