@@ -49,7 +49,7 @@ def duration(ns: int) -> Duration:
 
 
 def spec_of(body: bytes) -> Spec:
-    """Read what the life cycle needs from a serialized JobSpec.
+    """Read what the life cycle and look-ups need from a serialized JobSpec.
 
     Raises:
         DecodeError: it is not one.
@@ -66,6 +66,8 @@ def spec_of(body: bytes) -> Spec:
         start_deadline_ns=nanoseconds(message.start_deadline) if message.HasField("start_deadline") else None,
         labels=tuple(sorted(message.labels.items())),
         body=body,
+        retry_of=message.retry_of,
+        retry_request_id=message.retry_request_id,
     )
 
 

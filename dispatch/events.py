@@ -15,7 +15,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What the life cycle needs to know of a job; `body` is all that was asked for, opaque here."""
+    """What the life cycle and look-ups need to know of a job; `body` is all that was asked for, opaque here.
+
+    `retry_of` is the job that it repeats, `retry_request_id` the request_id of the RetryMany that made it; both may be empty.
+    """
 
     principal: str
     model: str
@@ -26,6 +29,8 @@ class Spec:
     start_deadline_ns: int | None
     labels: tuple[tuple[str, str], ...]
     body: bytes
+    retry_of: str = ""
+    retry_request_id: str = ""
 
     def __post_init__(self) -> None:
         if self.items < 1 or self.max_attempts < 1:

@@ -148,6 +148,14 @@ class JobSucceeded(Refusal):
         super().__init__("every item of the job succeeded; there is nothing to do again")
 
 
+class JobRetried(Refusal):
+    """`job_id` is the newest job of those that repeat it, or repeat these."""
+
+    def __init__(self, old_id: str, job_id: str) -> None:
+        super().__init__(f"job {old_id} was retried before; its newest retry is job {job_id}")
+        self.job_id = job_id
+
+
 class InputMissing(Refusal):
     def __init__(self, name: str) -> None:
         super().__init__(f"the picture {name!r} is not in the blob store any more")

@@ -54,6 +54,9 @@ class Limits:
     max_wait_ns: int = 60 * SECOND_NS
     max_page_size: int = 500
     max_watch_targets: int = 100
+    max_retries: int = 100
+    max_reasons: int = 16
+    max_listed_items: int = 10
     max_video_frames: int = MAX_VIDEO_FRAMES
     max_video_time_ns: int = DAY_NS
     max_fps: float = 60.0

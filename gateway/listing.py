@@ -1,100 +1,51 @@
-"""List: filters and page tokens."""
+"""List: a page of the jobs that pass a filter."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from dispatch.lifecycle import Job
 from gateway.errors import InvalidRequest, Violation
-from gateway.ids import is_job_id
+from gateway.filter import Filter
 from gateway.limits import Defaults, Limits
-from gateway.store import Key, Store
+from gateway.page_token import read_token, write_token
+from gateway.store import Store
 from myeye.v1.detection_service_pb2 import ListRequest
-
-_TOKEN = struct.Struct(">8sQ26s")
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which jobs to list; an empty field lets all pass."""
+class Listed:
+    """A job, and which of its items are told: their indexes."""
 
-    states: frozenset[int]
-    model: str
-    labels: tuple[tuple[str, str | None], ...]
-
-    @classmethod
-    def of(cls, request: ListRequest) -> Filter:
-        return cls(frozenset(request.states), request.model, read_labels(request.labels))
-
-    def passes(self, job: Job) -> bool:
-        return (
-            (not self.states or job.state in self.states)
-            and (not self.model or job.spec.model == self.model)
-            and all(self._has(job, key, value) for key, value in self.labels)
-        )
-
-    @staticmethod
-    def _has(job: Job, key: str, value: str | None) -> bool:
-        return any(key == has and value in (None, held) for has, held in job.spec.labels)
-
-    def digest(self, principal: str) -> bytes:
-        """Hash who asks and for what: a token is good for the same question only."""
-        asked = (principal, sorted(self.states), self.model, self.labels)
-        return hashlib.sha256(repr(asked).encode()).digest()[:8]
+    job: Job
+    items: Sequence[int]
 
 
-def read_labels(selectors: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    """Read label selectors, each "key=value", or "key" for any value (None).
-
-    Raises:
-        InvalidRequest: one has no key.
-    """
-    labels: list[tuple[str, str | None]] = []
-    for index, selector in enumerate(selectors):
-        key, equals, value = selector.partition("=")
-        if not key:
-            raise InvalidRequest(Violation(f"labels[{index}]", 'must be "key=value" or "key"'))
-        labels.append((key, value if equals else None))
-    return tuple(sorted(labels, key=repr))
-
-
-def page(store: Store, principal: str, request: ListRequest, limits: Limits, defaults: Defaults) -> tuple[list[Job], str]:
+def page(store: Store, principal: str, request: ListRequest, limits: Limits, defaults: Defaults) -> tuple[Sequence[Listed], str]:
     """Give one page of jobs, newest first, and the token of the next ("" on the last).
 
     Raises:
-        InvalidRequest: the page size is negative, the token is not ours or of another question, or a label selector is malformed.
+        InvalidRequest: the page size is negative, the token is not ours or of another question, or a filter is malformed.
     """
     if request.page_size < 0:
         raise InvalidRequest(Violation("page_size", "must not be negative"))
     size = min(request.page_size or defaults.page_size, limits.max_page_size)
-    wanted = Filter.of(request)
-    before = _read_token(request.page_token, wanted.digest(principal)) if request.page_token else None
-    jobs = list(islice(filter(wanted.passes, store.newest_first(principal, before)), size + 1))
+    wanted = Filter.of(request, limits)
+    digest = wanted.digest("List", principal, request.without_retry)
+
+    def passes(job: Job) -> bool:
+        return wanted.passes(job) and not (request.without_retry and store.retries_of(job.id))
+
+    jobs = list(islice(filter(passes, store.newest_first(principal, read_token(request.page_token, digest))), size + 1))
+    most_items = limits.max_listed_items if request.with_failed_items else 0
+    listed = [Listed(job, _failed_items(job, wanted, most_items)) for job in jobs[:size]]
     if len(jobs) <= size:
-        return jobs, ""
+        return listed, ""
     last = jobs[size - 1]
-    return jobs[:size], _token(wanted.digest(principal), (last.accepted_ns, last.id))
+    return listed, write_token(digest, (last.accepted_ns, last.id))
 
 
-def _token(digest: bytes, key: Key) -> str:
-    return base64.urlsafe_b64encode(_TOKEN.pack(digest, key[0], key[1].encode())).decode().rstrip("=")
-
-
-def _read_token(token: str, digest: bytes) -> Key:
-    try:
-        padded = token.encode("ascii") + b"=" * (-len(token) % 4)
-        asked, accepted_ns, job_id = _TOKEN.unpack(base64.b64decode(padded, altchars=b"-_", validate=True))
-        text = job_id.decode("ascii")
-    except (UnicodeError, binascii.Error, struct.error) as error:
-        raise InvalidRequest(Violation("page_token", "is not a token of List")) from error
-    if not is_job_id(text):
-        raise InvalidRequest(Violation("page_token", "is not a token of List"))
-    if asked != digest:
-        raise InvalidRequest(Violation("page_token", "belongs to other filters"))
-    return accepted_ns, text
+def _failed_items(job: Job, wanted: Filter, most: int) -> Sequence[int]:
+    return list(islice((index for index, item in enumerate(job.items) if wanted.failed(item)), most))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from google.rpc.status_pb2 import Status
 
@@ -22,8 +23,8 @@ class Teller:
         self._store = store
         self._workers = workers
 
-    def job(self, job: Job, *, items: bool = True) -> job_pb2.Job:
-        """Tell a job as it is now, with its items or without."""
+    def job(self, job: Job, *, items: Iterable[int] | None = None) -> job_pb2.Job:
+        """Tell a job as it is now, with the items of these indexes, or with all."""
         spec = JobSpec.FromString(job.spec.body)
         message = job_pb2.Job(
             id=job.id,
@@ -48,8 +49,8 @@ class Teller:
             message.error.CopyFrom(status_of_failure(job.failure))
         if job.state is State.QUEUED:
             message.queue.CopyFrom(self.queue(job))
-        if items:
-            message.items.extend(_item(index, item, spec) for index, item in enumerate(job.items))
+        for index in range(len(job.items)) if items is None else items:
+            message.items.append(_item(index, job.items[index], spec))
         return message
 
     def queue(self, job: Job) -> job_pb2.QueueStatus:

@@ -29,6 +29,7 @@ from gateway.limits import Defaults, Limits
 from gateway.messages import Teller
 from gateway.orphans import Orphans
 from gateway.reflection import add_reflection
+from gateway.retry_many import Retries
 from gateway.service import NAME, DetectionService
 from gateway.store import Store
 from gateway.submit import Submitter
@@ -93,6 +94,7 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
     service = DetectionService(
         store=store,
         submitter=submitter,
+        retries=Retries(store, submitter, limits),
         watches=watches,
         joint_watches=JointWatches(store, watches, limits),
         teller=teller,

@@ -20,6 +20,8 @@ from gateway.limits import MEDIA_TYPES, VIDEO_MEDIA_TYPES, Defaults, Limits
 from gateway.listing import page
 from gateway.messages import Teller
 from gateway.order import out_of_range
+from gateway.retry_many import Outcome, Retries
+from gateway.status import status_of_refusal
 from gateway.store import Store
 from gateway.submit import Submitter
 from gateway.watch import Watches
@@ -33,6 +35,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 NAME: str = detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"].full_name
 VERSION = "0.1.0"
+RETRY_AFTER_S = 1.0
+"""What a job that did not fit into its queue is told to wait."""
 
 
 class DetectionService(DetectionServiceServicer):
@@ -43,6 +47,7 @@ class DetectionService(DetectionServiceServicer):
         *,
         store: Store,
         submitter: Submitter,
+        retries: Retries,
         watches: Watches,
         joint_watches: JointWatches,
         teller: Teller,
@@ -54,6 +59,7 @@ class DetectionService(DetectionServiceServicer):
     ) -> None:
         self._store = store
         self._submitter = submitter
+        self._retries = retries
         self._watches = watches
         self._joint_watches = joint_watches
         self._teller = teller
@@ -98,8 +104,8 @@ class DetectionService(DetectionServiceServicer):
         return pb.GetResponse(job=self._teller.job(await self._store.get(principal_of(context), request.job_id)))
 
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
-        jobs, token = page(self._store, principal_of(context), request, self._limits, self._defaults)
-        return pb.ListResponse(jobs=[self._teller.job(job, items=False) for job in jobs], next_page_token=token)
+        listed, token = page(self._store, principal_of(context), request, self._limits, self._defaults)
+        return pb.ListResponse(jobs=[self._teller.job(each.job, items=each.items) for each in listed], next_page_token=token)
 
     async def Cancel(self, request: pb.CancelRequest, context: Context) -> pb.CancelResponse:
         if len(request.reason) > self._limits.max_reason_length:
@@ -119,6 +125,10 @@ class DetectionService(DetectionServiceServicer):
             raise InvalidRequest(Violation("request_id", limit))
         job, replayed = await self._submitter.retry(principal_of(context), request.job_id, request.request_id)
         return pb.RetryResponse(job=self._teller.job(job), replayed=replayed)
+
+    async def RetryMany(self, request: pb.RetryManyRequest, context: Context) -> pb.RetryManyResponse:
+        outcomes, token = await self._retries.retry_many(principal_of(context), request)
+        return pb.RetryManyResponse(outcomes=map(_outcome, outcomes), next_page_token=token)
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
         job = await self._store.get(principal_of(context), request.job_id)
@@ -173,6 +183,15 @@ def _still_there(job: Job | None, job_id: str) -> Job:
     return job
 
 
+def _outcome(outcome: Outcome) -> pb.RetryOutcome:
+    message = pb.RetryOutcome(job_id=outcome.job_id, replayed=outcome.replayed)
+    if outcome.new is not None:
+        message.new_job_id = outcome.new.id
+    if outcome.refusal is not None:
+        message.error.CopyFrom(status_of_refusal(outcome.refusal, retry_after_s=RETRY_AFTER_S))
+    return message
+
+
 def _limits(limits: Limits) -> capabilities_pb2.Limits:
     return capabilities_pb2.Limits(
         max_message_bytes=limits.max_message_bytes,
@@ -192,6 +211,9 @@ def _limits(limits: Limits) -> capabilities_pb2.Limits:
         max_wait=duration(limits.max_wait_ns),
         max_page_size=limits.max_page_size,
         max_watch_targets=limits.max_watch_targets,
+        max_retries=limits.max_retries,
+        max_reasons=limits.max_reasons,
+        max_listed_items=limits.max_listed_items,
         max_video_frames=limits.max_video_frames,
         max_fps=limits.max_fps,
         max_upload_bytes=limits.max_upload_bytes,

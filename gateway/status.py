@@ -47,6 +47,7 @@ CODES: dict[type[Exception], tuple[code_pb2.Code.ValueType, str]] = {
     errors.JobFinished: (code_pb2.FAILED_PRECONDITION, "JOB_FINISHED"),
     errors.JobNotFinished: (code_pb2.FAILED_PRECONDITION, "JOB_NOT_FINISHED"),
     errors.JobSucceeded: (code_pb2.FAILED_PRECONDITION, "JOB_SUCCEEDED"),
+    errors.JobRetried: (code_pb2.FAILED_PRECONDITION, "JOB_RETRIED"),
     errors.InputMissing: (code_pb2.FAILED_PRECONDITION, "INPUT_MISSING"),
     BrokerUnavailable: (code_pb2.UNAVAILABLE, "BROKER_UNAVAILABLE"),
     ConfigurationError: (code_pb2.UNAVAILABLE, "BROKER_UNAVAILABLE"),  # an operator must act, the client can only wait
@@ -104,7 +105,7 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
             metadata = {"violations": str(len(violations))}
         case errors.ModelNotFound(models=models):
             metadata = {"models": ",".join(models)}
-        case errors.RequestIdReused(job_id=job_id):
+        case errors.RequestIdReused(job_id=job_id) | errors.JobRetried(job_id=job_id):
             metadata = {"job_id": job_id}
         case (
             errors.UploadIncomplete(upload_id=upload_id, received=received)

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dispatch.errors import BrokerUnavailable
@@ -54,6 +54,8 @@ class Store:
         self.caught_up = False
         self.backlog = Backlog()
         self._keys: defaultdict[str, list[Key]] = defaultdict(list)
+        self._retries: defaultdict[str, list[str]] = defaultdict(list)
+        """Of jobs that are repeated: the ids of the jobs that do, oldest first."""
         self._tombstones: dict[str, tuple[str, int]] = {}
         self.doings.clear()
         self.wake_all()
@@ -130,6 +132,18 @@ class Store:
             if job.visible:
                 yield job
 
+    def retries_of(self, job_id: str) -> Sequence[str]:
+        """Give the ids of the jobs that repeat a job, oldest first."""
+        return self._retries.get(job_id, ())
+
+    def newest_retry(self, job_id: str) -> str:
+        """Give the newest job that repeats a job, or repeats one that does; the job itself if none does."""
+        passed: set[str] = set()
+        while job_id not in passed and (retries := self.retries_of(job_id)):
+            passed.add(job_id)
+            job_id = retries[-1]
+        return job_id
+
     # -- waiting for news
 
     def news(self, job_id: str) -> asyncio.Future[None]:
@@ -178,6 +192,8 @@ class Store:
         before, after = change.before, change.after
         if before is None and after is not None:
             insort(self._keys[after.spec.principal], (after.accepted_ns, after.id))
+            if after.spec.retry_of:
+                self._retries[after.spec.retry_of].append(after.id)
         elif before is not None and after is None:
             self._remove(before, change)
         if after is None or after.state.terminal:
@@ -192,6 +208,10 @@ class Store:
     def _remove(self, job: Job, change: Change) -> None:
         keys = self._keys[job.spec.principal]
         del keys[bisect_left(keys, (job.accepted_ns, job.id))]
+        if old_id := job.spec.retry_of:
+            self._retries[old_id].remove(job.id)
+            if not self._retries[old_id]:
+                del self._retries[old_id]
         if isinstance(change.event, Purged):
             self._tombstones[job.id] = (job.spec.principal, change.event.time_ns)
 

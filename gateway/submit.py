@@ -1,4 +1,4 @@
-"""Submit and Retry: a request becomes a job that survives whatever comes.
+"""Submit, Retry and each job of RetryMany: a request becomes a job that survives whatever comes.
 
 The order of the steps is the promise: pictures, then the Accepted event, then the tasks, then the Enqueued event, then the
 answer. A gateway that dies between Accepted and Enqueued leaves a job that any gateway finishes publishing (see
@@ -23,7 +23,16 @@ from dispatch.lifecycle import Job, State
 from dispatch.ports import BlobStore, Kind, Lane, Queue, TaskQueue
 from dispatch.v1.event_pb2 import JobSpec
 from dispatch.v1.task_pb2 import Task
-from gateway.errors import InputMissing, JobNotFinished, JobSucceeded, QueueIsFull, RequestIdReused, Unavailable, UploadNotFound
+from gateway.errors import (
+    InputMissing,
+    JobNotFinished,
+    JobRetried,
+    JobSucceeded,
+    QueueIsFull,
+    RequestIdReused,
+    Unavailable,
+    UploadNotFound,
+)
 from gateway.ids import job_id
 from gateway.limits import Defaults, Limits
 from gateway.order import Folder, Order, Picture, annotated_blob, check_request, read_order, stored_inputs
@@ -85,11 +94,31 @@ class Submitter:
             Otherwise as `submit`.
         """
         old = await self._store.get(principal, old_id)
-        if not old.state.terminal:
-            raise JobNotFinished(old.state)
-        if old.state is State.SUCCEEDED:
-            raise JobSucceeded
-        return await self._make(_order_again(old, principal, request_id))
+        _check_repeatable(old)
+        return await self._make(_order_again(old, job_id(principal, "Retry", request_id), request_id))
+
+    async def retry_once(self, principal: str, old_id: str, request_id: str) -> tuple[Job, bool]:
+        """Retry as `retry` does, but a job that has been retried only if this request_id did it: then the second value is true.
+
+        Raises:
+            JobRetried: another call has retried it.
+            Otherwise as `retry`.
+        """
+        old = self._store.find(principal, old_id)
+        _check_repeatable(old)
+        if self._store.retries_of(old_id) and not self.has_retried(principal, old_id, request_id):
+            raise JobRetried(old_id, self._store.newest_retry(old_id))
+        order = _order_again(old, _only_retry(principal, old_id), request_id)
+        order.spec.retry_request_id = request_id
+        job, replayed = await self._make(order)
+        if replayed and not (request_id and job.spec.retry_request_id == request_id):
+            raise JobRetried(old_id, self._store.newest_retry(old_id))
+        return job, replayed
+
+    def has_retried(self, principal: str, old_id: str, request_id: str) -> bool:
+        """Tell whether `retry_once` with this request_id has retried a job."""
+        job = self._store.fold.jobs.get(_only_retry(principal, old_id))
+        return job is not None and bool(request_id) and job.spec.retry_request_id == request_id
 
     def _categories(self) -> Mapping[str, Collection[str]]:
         known: dict[str, Collection[str]] = {self._defaults.model: ()}
@@ -247,7 +276,19 @@ def _accepted(order: Order, folder: str) -> Accepted:
     )
 
 
-def _order_again(old: Job, principal: str, request_id: str) -> Order:
+def _check_repeatable(job: Job) -> None:
+    if not job.state.terminal:
+        raise JobNotFinished(job.state)
+    if job.state is State.SUCCEEDED:
+        raise JobSucceeded
+
+
+def _only_retry(principal: str, old_id: str) -> str:
+    """Give the id of the one job that `retry_once` makes of another."""
+    return job_id(principal, "RetryMany", old_id)
+
+
+def _order_again(old: Job, new_id: str, request_id: str) -> Order:
     """Ask again for what did not succeed, as it was asked for."""
     spec = JobSpec.FromString(old.spec.body)
     pictures = tuple(
@@ -263,8 +304,9 @@ def _order_again(old: Job, principal: str, request_id: str) -> Order:
     )
     del spec.inputs[:]
     spec.retry_of = old.id
+    spec.retry_request_id = ""
     return Order(
-        job_id=job_id(principal, "Retry", request_id),
+        job_id=new_id,
         request_id=request_id,
         digest=hashlib.sha256(f"retry of {old.id}".encode()).digest(),
         pictures=pictures,

@@ -12,10 +12,10 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 from dispatch.codec import timestamp
 from dispatch.lifecycle import Job
 from gateway.errors import CursorOutOfRange, InvalidRequest, Unavailable, Violation
+from gateway.filter import Filter, read_labels
 from gateway.followers import Follower
 from gateway.ids import is_job_id
 from gateway.limits import Limits
-from gateway.listing import Filter, read_labels
 from gateway.store import Store
 from gateway.watch import Progress, Watches
 from myeye.v1.detection_service_pb2 import Closing, Heartbeat, WatchManyRequest, WatchManyResponse, WatchTarget
@@ -47,7 +47,7 @@ class JointWatches:
                 async for message in self._tell(view, follower, endless=False):
                     yield message
         else:
-            wanted = Filter(frozenset(), "", read_labels(request.labels))
+            wanted = Filter(labels=read_labels(request.labels))
             with self._store.followers.following(arrivals_of=principal) as follower:
                 follower.notice(*(job.id for job in self._store.newest_first(principal, None) if wanted.passes(job)))
                 view = _View(self._watches, follower, lambda job_id: self._select(job_id, wanted))

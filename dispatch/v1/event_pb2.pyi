@@ -230,6 +230,7 @@ class JobSpec(_message.Message):
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
     TTL_FIELD_NUMBER: _builtins.int
     RETRY_OF_FIELD_NUMBER: _builtins.int
+    RETRY_REQUEST_ID_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     VIDEO_EXECUTION_TIMEOUT_FIELD_NUMBER: _builtins.int
     principal: _builtins.str
@@ -244,6 +245,8 @@ class JobSpec(_message.Message):
     """Attempts of one item."""
     retry_of: _builtins.str
     """The job that this one repeats; empty otherwise."""
+    retry_request_id: _builtins.str
+    """The request_id of the RetryMany that made it; empty of all others."""
     traceparent: _builtins.str
     """W3C traceparent of the call; empty when it was not traced."""
     @_builtins.property
@@ -289,12 +292,13 @@ class JobSpec(_message.Message):
         max_attempts: _builtins.int = ...,
         ttl: _duration_pb2.Duration | None = ...,
         retry_of: _builtins.str = ...,
+        retry_request_id: _builtins.str = ...,
         traceparent: _builtins.str = ...,
         video_execution_timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["execution_timeout", b"execution_timeout", "options", b"options", "start_deadline", b"start_deadline", "ttl", b"ttl", "video_execution_timeout", b"video_execution_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "execution_timeout", b"execution_timeout", "inputs", b"inputs", "labels", b"labels", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "principal", b"principal", "priority", b"priority", "retry_of", b"retry_of", "start_deadline", b"start_deadline", "traceparent", b"traceparent", "ttl", b"ttl", "video_execution_timeout", b"video_execution_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "execution_timeout", b"execution_timeout", "inputs", b"inputs", "labels", b"labels", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "principal", b"principal", "priority", b"priority", "retry_of", b"retry_of", "retry_request_id", b"retry_request_id", "start_deadline", b"start_deadline", "traceparent", b"traceparent", "ttl", b"ttl", "video_execution_timeout", b"video_execution_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

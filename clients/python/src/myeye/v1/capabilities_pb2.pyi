@@ -94,6 +94,9 @@ class Limits(_message.Message):
     MAX_PICTURE_BYTES_FIELD_NUMBER: _builtins.int
     MAX_VIDEO_FRAMES_FIELD_NUMBER: _builtins.int
     MAX_FPS_FIELD_NUMBER: _builtins.int
+    MAX_RETRIES_FIELD_NUMBER: _builtins.int
+    MAX_REASONS_FIELD_NUMBER: _builtins.int
+    MAX_LISTED_ITEMS_FIELD_NUMBER: _builtins.int
     max_message_bytes: _builtins.int
     """Size of one gRPC message, in bytes. Beyond it the server's transport answers RESOURCE_EXHAUSTED."""
     max_items_per_job: _builtins.int
@@ -130,6 +133,12 @@ class Limits(_message.Message):
     """Frames of one video that are looked at. Beyond it the item fails with VIDEO_TOO_LONG, before anything is looked at."""
     max_fps: _builtins.float
     """Most frames of each second that can be asked for."""
+    max_retries: _builtins.int
+    """Jobs of one RetryMany."""
+    max_reasons: _builtins.int
+    """Reasons of one filter."""
+    max_listed_items: _builtins.int
+    """Items that List gives with one job."""
     @_builtins.property
     def max_start_deadline(self) -> _duration_pb2.Duration:
         """Longest `start_deadline`."""
@@ -170,10 +179,13 @@ class Limits(_message.Message):
         max_picture_bytes: _builtins.int = ...,
         max_video_frames: _builtins.int = ...,
         max_fps: _builtins.float = ...,
+        max_retries: _builtins.int = ...,
+        max_reasons: _builtins.int = ...,
+        max_listed_items: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["max_execution_timeout", b"max_execution_timeout", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_wait", b"max_wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_attempts", b"max_attempts", "max_categories", b"max_categories", "max_execution_timeout", b"max_execution_timeout", "max_fps", b"max_fps", "max_items_per_job", b"max_items_per_job", "max_label_key_length", b"max_label_key_length", "max_label_value_length", b"max_label_value_length", "max_labels", b"max_labels", "max_message_bytes", b"max_message_bytes", "max_name_length", b"max_name_length", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_pixels", b"max_pixels", "max_request_id_length", b"max_request_id_length", "max_results", b"max_results", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_upload_bytes", b"max_upload_bytes", "max_video_frames", b"max_video_frames", "max_wait", b"max_wait", "max_watch_targets", b"max_watch_targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_attempts", b"max_attempts", "max_categories", b"max_categories", "max_execution_timeout", b"max_execution_timeout", "max_fps", b"max_fps", "max_items_per_job", b"max_items_per_job", "max_label_key_length", b"max_label_key_length", "max_label_value_length", b"max_label_value_length", "max_labels", b"max_labels", "max_listed_items", b"max_listed_items", "max_message_bytes", b"max_message_bytes", "max_name_length", b"max_name_length", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_pixels", b"max_pixels", "max_reasons", b"max_reasons", "max_request_id_length", b"max_request_id_length", "max_results", b"max_results", "max_retries", b"max_retries", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_upload_bytes", b"max_upload_bytes", "max_video_frames", b"max_video_frames", "max_wait", b"max_wait", "max_watch_targets", b"max_watch_targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

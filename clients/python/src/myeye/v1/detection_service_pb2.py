@@ -26,13 +26,14 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from myeye.v1 import capabilities_pb2 as myeye_dot_v1_dot_capabilities__pb2
 from myeye.v1 import detection_pb2 as myeye_dot_v1_dot_detection__pb2
 from myeye.v1 import event_pb2 as myeye_dot_v1_dot_event__pb2
 from myeye.v1 import job_pb2 as myeye_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n myeye/v1/detection_service.proto\x12\x08myeye.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bmyeye/v1/capabilities.proto\x1a\x18myeye/v1/detection.proto\x1a\x14myeye/v1/event.proto\x1a\x12myeye/v1/job.proto\"\xc3\x03\n\rSubmitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1f\n\x06inputs\x18\x02 \x03(\x0b\x32\x0f.myeye.v1.Input\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\x07options\x18\x04 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12\x10\n\x08\x61nnotate\x18\x05 \x01(\x08\x12$\n\x08priority\x18\x06 \x01(\x0e\x32\x12.myeye.v1.Priority\x12\x33\n\x06labels\x18\x07 \x03(\x0b\x32#.myeye.v1.SubmitRequest.LabelsEntry\x12\x31\n\x0estart_deadline\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x65xecution_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\n \x01(\x05\x12&\n\x03ttl\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x0eSubmitResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\x86\x03\n\x12SubmitImageRequest\x12#\n\x05image\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12+\n\x07options\x18\x05 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12\x10\n\x08\x61nnotate\x18\x06 \x01(\x08\x12$\n\x08priority\x18\x07 \x01(\x0e\x32\x12.myeye.v1.Priority\x12\x0e\n\x06labels\x18\x08 \x03(\t\x12\x31\n\x0estart_deadline\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x65xecution_timeout\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x0b \x01(\x05\x12&\n\x03ttl\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x13SubmitImageResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"N\n\x0cWatchRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"\x88\x02\n\rWatchResponse\x12!\n\x08snapshot\x18\x01 \x01(\x0b\x32\r.myeye.v1.JobH\x00\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x0f.myeye.v1.EventH\x00\x12/\n\ritem_progress\x18\x03 \x01(\x0b\x32\x16.myeye.v1.ItemProgressH\x00\x12&\n\x05queue\x18\x04 \x01(\x0b\x32\x15.myeye.v1.QueueStatusH\x00\x12(\n\theartbeat\x18\x05 \x01(\x0b\x32\x13.myeye.v1.HeartbeatH\x00\x12$\n\x07\x63losing\x18\x06 \x01(\x0b\x32\x11.myeye.v1.ClosingH\x00\x42\t\n\x07message\"M\n\x0bWatchTarget\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"J\n\x10WatchManyRequest\x12&\n\x07targets\x18\x01 \x03(\x0b\x32\x15.myeye.v1.WatchTarget\x12\x0e\n\x06labels\x18\x02 \x03(\t\"\x9c\x02\n\x11WatchManyResponse\x12!\n\x08snapshot\x18\x01 \x01(\x0b\x32\r.myeye.v1.JobH\x00\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x0f.myeye.v1.EventH\x00\x12/\n\ritem_progress\x18\x03 \x01(\x0b\x32\x16.myeye.v1.ItemProgressH\x00\x12&\n\x05queue\x18\x04 \x01(\x0b\x32\x15.myeye.v1.QueueStatusH\x00\x12(\n\theartbeat\x18\x05 \x01(\x0b\x32\x13.myeye.v1.HeartbeatH\x00\x12$\n\x07\x63losing\x18\x06 \x01(\x0b\x32\x11.myeye.v1.ClosingH\x00\x12\x0e\n\x06job_id\x18\x07 \x01(\tB\t\n\x07message\"\xf8\x01\n\x0cItemProgress\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12+\n\x05stage\x18\x03 \x01(\x0e\x32\x1c.myeye.v1.ItemProgress.Stage\x12\x13\n\x0b\x66rames_done\x18\x04 \x01(\x05\x12\x14\n\x0c\x66rames_total\x18\x05 \x01(\x05\"q\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_FETCHING\x10\x01\x12\x12\n\x0eSTAGE_DECODING\x10\x02\x12\x13\n\x0fSTAGE_DETECTING\x10\x03\x12\x14\n\x10STAGE_ANNOTATING\x10\x04\"5\n\tHeartbeat\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x19\n\x07\x43losing\x12\x0e\n\x06reason\x18\x01 \x01(\t\"I\n\x0bWaitRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"*\n\x0cWaitResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\"\x1c\n\nGetRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\")\n\x0bGetResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\"t\n\x0bListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x1f\n\x06states\x18\x03 \x03(\x0e\x32\x0f.myeye.v1.State\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\"D\n\x0cListResponse\x12\x1b\n\x04jobs\x18\x01 \x03(\x0b\x32\r.myeye.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\rCancelRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\",\n\x0e\x43\x61ncelResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\"2\n\x0cRetryRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"=\n\rRetryResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\x1f\n\rDeleteRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x10\n\x0e\x44\x65leteResponse\"\x18\n\x16GetCapabilitiesRequest\"\xb8\x02\n\x17GetCapabilitiesResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.myeye.v1.ModelCapabilities\x12 \n\x06limits\x18\x02 \x01(\x0b\x32\x10.myeye.v1.Limits\x12$\n\x08\x64\x65\x66\x61ults\x18\x03 \x01(\x0b\x32\x12.myeye.v1.Defaults\x12\x13\n\x0bmedia_types\x18\x04 \x03(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12/\n\x0bserver_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11video_media_types\x18\x08 \x03(\t\x12\x36\n\x13tombstone_retention\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration2\x96\x08\n\x10\x44\x65tectionService\x12P\n\x06Submit\x12\x17.myeye.v1.SubmitRequest\x1a\x18.myeye.v1.SubmitResponse\"\x13\x82\xd3\xe4\x93\x02\r\"\x08/v1/jobs:\x01*\x12\x65\n\x0bSubmitImage\x12\x1c.myeye.v1.SubmitImageRequest\x1a\x1d.myeye.v1.SubmitImageResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\n/v1/images:\x05image\x12[\n\x05Watch\x12\x16.myeye.v1.WatchRequest\x1a\x17.myeye.v1.WatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/jobs/{job_id}:watch0\x01\x12s\n\tWatchMany\x12\x1a.myeye.v1.WatchManyRequest\x1a\x1b.myeye.v1.WatchManyResponse\"+\x82\xd3\xe4\x93\x02%\x12\x0e/v1/jobs:watchZ\x13\"\x0e/v1/jobs:watch:\x01*0\x01\x12U\n\x04Wait\x12\x15.myeye.v1.WaitRequest\x1a\x16.myeye.v1.WaitResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/jobs/{job_id}:wait\x12M\n\x03Get\x12\x14.myeye.v1.GetRequest\x1a\x15.myeye.v1.GetResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/jobs/{job_id}\x12G\n\x04List\x12\x15.myeye.v1.ListRequest\x1a\x16.myeye.v1.ListResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/v1/jobs\x12`\n\x06\x43\x61ncel\x12\x17.myeye.v1.CancelRequest\x1a\x18.myeye.v1.CancelResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/jobs/{job_id}:cancel:\x01*\x12\\\n\x05Retry\x12\x16.myeye.v1.RetryRequest\x1a\x17.myeye.v1.RetryResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/jobs/{job_id}:retry:\x01*\x12V\n\x06\x44\x65lete\x12\x17.myeye.v1.DeleteRequest\x1a\x18.myeye.v1.DeleteResponse\"\x19\x82\xd3\xe4\x93\x02\x13*\x11/v1/jobs/{job_id}\x12p\n\x0fGetCapabilities\x12 .myeye.v1.GetCapabilitiesRequest\x1a!.myeye.v1.GetCapabilitiesResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/capabilitiesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n myeye/v1/detection_service.proto\x12\x08myeye.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1bmyeye/v1/capabilities.proto\x1a\x18myeye/v1/detection.proto\x1a\x14myeye/v1/event.proto\x1a\x12myeye/v1/job.proto\"\xc3\x03\n\rSubmitRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1f\n\x06inputs\x18\x02 \x03(\x0b\x32\x0f.myeye.v1.Input\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\x07options\x18\x04 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12\x10\n\x08\x61nnotate\x18\x05 \x01(\x08\x12$\n\x08priority\x18\x06 \x01(\x0e\x32\x12.myeye.v1.Priority\x12\x33\n\x06labels\x18\x07 \x03(\x0b\x32#.myeye.v1.SubmitRequest.LabelsEntry\x12\x31\n\x0estart_deadline\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x65xecution_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\n \x01(\x05\x12&\n\x03ttl\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x0eSubmitResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\x86\x03\n\x12SubmitImageRequest\x12#\n\x05image\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBody\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12+\n\x07options\x18\x05 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12\x10\n\x08\x61nnotate\x18\x06 \x01(\x08\x12$\n\x08priority\x18\x07 \x01(\x0e\x32\x12.myeye.v1.Priority\x12\x0e\n\x06labels\x18\x08 \x03(\t\x12\x31\n\x0estart_deadline\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x65xecution_timeout\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x0b \x01(\x05\x12&\n\x03ttl\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x13SubmitImageResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"N\n\x0cWatchRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"\x88\x02\n\rWatchResponse\x12!\n\x08snapshot\x18\x01 \x01(\x0b\x32\r.myeye.v1.JobH\x00\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x0f.myeye.v1.EventH\x00\x12/\n\ritem_progress\x18\x03 \x01(\x0b\x32\x16.myeye.v1.ItemProgressH\x00\x12&\n\x05queue\x18\x04 \x01(\x0b\x32\x15.myeye.v1.QueueStatusH\x00\x12(\n\theartbeat\x18\x05 \x01(\x0b\x32\x13.myeye.v1.HeartbeatH\x00\x12$\n\x07\x63losing\x18\x06 \x01(\x0b\x32\x11.myeye.v1.ClosingH\x00\x42\t\n\x07message\"M\n\x0bWatchTarget\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x1b\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x11\n\x0f_after_sequence\"J\n\x10WatchManyRequest\x12&\n\x07targets\x18\x01 \x03(\x0b\x32\x15.myeye.v1.WatchTarget\x12\x0e\n\x06labels\x18\x02 \x03(\t\"\x9c\x02\n\x11WatchManyResponse\x12!\n\x08snapshot\x18\x01 \x01(\x0b\x32\r.myeye.v1.JobH\x00\x12 \n\x05\x65vent\x18\x02 \x01(\x0b\x32\x0f.myeye.v1.EventH\x00\x12/\n\ritem_progress\x18\x03 \x01(\x0b\x32\x16.myeye.v1.ItemProgressH\x00\x12&\n\x05queue\x18\x04 \x01(\x0b\x32\x15.myeye.v1.QueueStatusH\x00\x12(\n\theartbeat\x18\x05 \x01(\x0b\x32\x13.myeye.v1.HeartbeatH\x00\x12$\n\x07\x63losing\x18\x06 \x01(\x0b\x32\x11.myeye.v1.ClosingH\x00\x12\x0e\n\x06job_id\x18\x07 \x01(\tB\t\n\x07message\"\xf8\x01\n\x0cItemProgress\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12+\n\x05stage\x18\x03 \x01(\x0e\x32\x1c.myeye.v1.ItemProgress.Stage\x12\x13\n\x0b\x66rames_done\x18\x04 \x01(\x05\x12\x14\n\x0c\x66rames_total\x18\x05 \x01(\x05\"q\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTAGE_FETCHING\x10\x01\x12\x12\n\x0eSTAGE_DECODING\x10\x02\x12\x13\n\x0fSTAGE_DETECTING\x10\x03\x12\x14\n\x10STAGE_ANNOTATING\x10\x04\"5\n\tHeartbeat\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x19\n\x07\x43losing\x12\x0e\n\x06reason\x18\x01 \x01(\t\"I\n\x0bWaitRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"*\n\x0cWaitResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\"\x1c\n\nGetRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\")\n\x0bGetResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\"\x8b\x03\n\x0bListRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x1f\n\x06states\x18\x03 \x03(\x0e\x32\x0f.myeye.v1.State\x12\r\n\x05model\x18\x04 \x01(\t\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x0f\n\x07reasons\x18\x06 \x03(\t\x12\x34\n\x10\x63reate_time_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x63reate_time_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rend_time_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65nd_time_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rwithout_retry\x18\x0b \x01(\x08\x12\x19\n\x11with_failed_items\x18\x0c \x01(\x08\"D\n\x0cListResponse\x12\x1b\n\x04jobs\x18\x01 \x03(\x0b\x32\r.myeye.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\rCancelRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\",\n\x0e\x43\x61ncelResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\"2\n\x0cRetryRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"=\n\rRetryResponse\x12\x1a\n\x03job\x18\x01 \x01(\x0b\x32\r.myeye.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\xb2\x02\n\x0bRetryFilter\x12\x1f\n\x06states\x18\x01 \x03(\x0e\x32\x0f.myeye.v1.State\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x0f\n\x07reasons\x18\x04 \x03(\t\x12\x34\n\x10\x63reate_time_from\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x63reate_time_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rend_time_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65nd_time_until\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x85\x01\n\x10RetryManyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07job_ids\x18\x02 \x03(\t\x12%\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x15.myeye.v1.RetryFilter\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"v\n\x0cRetryOutcome\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x14\n\nnew_job_id\x18\x02 \x01(\tH\x00\x12#\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12\x10\n\x08replayed\x18\x04 \x01(\x08\x42\t\n\x07outcome\"V\n\x11RetryManyResponse\x12(\n\x08outcomes\x18\x01 \x03(\x0b\x32\x16.myeye.v1.RetryOutcome\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\rDeleteRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"\x10\n\x0e\x44\x65leteResponse\"\x18\n\x16GetCapabilitiesRequest\"\xb8\x02\n\x17GetCapabilitiesResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.myeye.v1.ModelCapabilities\x12 \n\x06limits\x18\x02 \x01(\x0b\x32\x10.myeye.v1.Limits\x12$\n\x08\x64\x65\x66\x61ults\x18\x03 \x01(\x0b\x32\x12.myeye.v1.Defaults\x12\x13\n\x0bmedia_types\x18\x04 \x03(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12/\n\x0bserver_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11video_media_types\x18\x08 \x03(\t\x12\x36\n\x13tombstone_retention\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration2\xf7\x08\n\x10\x44\x65tectionService\x12P\n\x06Submit\x12\x17.myeye.v1.SubmitRequest\x1a\x18.myeye.v1.SubmitResponse\"\x13\x82\xd3\xe4\x93\x02\r\"\x08/v1/jobs:\x01*\x12\x65\n\x0bSubmitImage\x12\x1c.myeye.v1.SubmitImageRequest\x1a\x1d.myeye.v1.SubmitImageResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\n/v1/images:\x05image\x12[\n\x05Watch\x12\x16.myeye.v1.WatchRequest\x1a\x17.myeye.v1.WatchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/v1/jobs/{job_id}:watch0\x01\x12s\n\tWatchMany\x12\x1a.myeye.v1.WatchManyRequest\x1a\x1b.myeye.v1.WatchManyResponse\"+\x82\xd3\xe4\x93\x02%\x12\x0e/v1/jobs:watchZ\x13\"\x0e/v1/jobs:watch:\x01*0\x01\x12U\n\x04Wait\x12\x15.myeye.v1.WaitRequest\x1a\x16.myeye.v1.WaitResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/jobs/{job_id}:wait\x12M\n\x03Get\x12\x14.myeye.v1.GetRequest\x1a\x15.myeye.v1.GetResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/jobs/{job_id}\x12G\n\x04List\x12\x15.myeye.v1.ListRequest\x1a\x16.myeye.v1.ListResponse\"\x10\x82\xd3\xe4\x93\x02\n\x12\x08/v1/jobs\x12`\n\x06\x43\x61ncel\x12\x17.myeye.v1.CancelRequest\x1a\x18.myeye.v1.CancelResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/jobs/{job_id}:cancel:\x01*\x12\\\n\x05Retry\x12\x16.myeye.v1.RetryRequest\x1a\x17.myeye.v1.RetryResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/jobs/{job_id}:retry:\x01*\x12_\n\tRetryMany\x12\x1a.myeye.v1.RetryManyRequest\x1a\x1b.myeye.v1.RetryManyResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/jobs:retry:\x01*\x12V\n\x06\x44\x65lete\x12\x17.myeye.v1.DeleteRequest\x1a\x18.myeye.v1.DeleteResponse\"\x19\x82\xd3\xe4\x93\x02\x13*\x11/v1/jobs/{job_id}\x12p\n\x0fGetCapabilities\x12 .myeye.v1.GetCapabilitiesRequest\x1a!.myeye.v1.GetCapabilitiesResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/v1/capabilitiesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,66 +60,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DETECTIONSERVICE'].methods_by_name['Cancel']._serialized_options = b'\202\323\344\223\002\035\"\030/v1/jobs/{job_id}:cancel:\001*'
   _globals['_DETECTIONSERVICE'].methods_by_name['Retry']._loaded_options = None
   _globals['_DETECTIONSERVICE'].methods_by_name['Retry']._serialized_options = b'\202\323\344\223\002\034\"\027/v1/jobs/{job_id}:retry:\001*'
+  _globals['_DETECTIONSERVICE'].methods_by_name['RetryMany']._loaded_options = None
+  _globals['_DETECTIONSERVICE'].methods_by_name['RetryMany']._serialized_options = b'\202\323\344\223\002\023\"\016/v1/jobs:retry:\001*'
   _globals['_DETECTIONSERVICE'].methods_by_name['Delete']._loaded_options = None
   _globals['_DETECTIONSERVICE'].methods_by_name['Delete']._serialized_options = b'\202\323\344\223\002\023*\021/v1/jobs/{job_id}'
   _globals['_DETECTIONSERVICE'].methods_by_name['GetCapabilities']._loaded_options = None
   _globals['_DETECTIONSERVICE'].methods_by_name['GetCapabilities']._serialized_options = b'\202\323\344\223\002\022\022\020/v1/capabilities'
-  _globals['_SUBMITREQUEST']._serialized_start=266
-  _globals['_SUBMITREQUEST']._serialized_end=717
-  _globals['_SUBMITREQUEST_LABELSENTRY']._serialized_start=672
-  _globals['_SUBMITREQUEST_LABELSENTRY']._serialized_end=717
-  _globals['_SUBMITRESPONSE']._serialized_start=719
-  _globals['_SUBMITRESPONSE']._serialized_end=781
-  _globals['_SUBMITIMAGEREQUEST']._serialized_start=784
-  _globals['_SUBMITIMAGEREQUEST']._serialized_end=1174
-  _globals['_SUBMITIMAGERESPONSE']._serialized_start=1176
-  _globals['_SUBMITIMAGERESPONSE']._serialized_end=1243
-  _globals['_WATCHREQUEST']._serialized_start=1245
-  _globals['_WATCHREQUEST']._serialized_end=1323
-  _globals['_WATCHRESPONSE']._serialized_start=1326
-  _globals['_WATCHRESPONSE']._serialized_end=1590
-  _globals['_WATCHTARGET']._serialized_start=1592
-  _globals['_WATCHTARGET']._serialized_end=1669
-  _globals['_WATCHMANYREQUEST']._serialized_start=1671
-  _globals['_WATCHMANYREQUEST']._serialized_end=1745
-  _globals['_WATCHMANYRESPONSE']._serialized_start=1748
-  _globals['_WATCHMANYRESPONSE']._serialized_end=2032
-  _globals['_ITEMPROGRESS']._serialized_start=2035
-  _globals['_ITEMPROGRESS']._serialized_end=2283
-  _globals['_ITEMPROGRESS_STAGE']._serialized_start=2170
-  _globals['_ITEMPROGRESS_STAGE']._serialized_end=2283
-  _globals['_HEARTBEAT']._serialized_start=2285
-  _globals['_HEARTBEAT']._serialized_end=2338
-  _globals['_CLOSING']._serialized_start=2340
-  _globals['_CLOSING']._serialized_end=2365
-  _globals['_WAITREQUEST']._serialized_start=2367
-  _globals['_WAITREQUEST']._serialized_end=2440
-  _globals['_WAITRESPONSE']._serialized_start=2442
-  _globals['_WAITRESPONSE']._serialized_end=2484
-  _globals['_GETREQUEST']._serialized_start=2486
-  _globals['_GETREQUEST']._serialized_end=2514
-  _globals['_GETRESPONSE']._serialized_start=2516
-  _globals['_GETRESPONSE']._serialized_end=2557
-  _globals['_LISTREQUEST']._serialized_start=2559
-  _globals['_LISTREQUEST']._serialized_end=2675
-  _globals['_LISTRESPONSE']._serialized_start=2677
-  _globals['_LISTRESPONSE']._serialized_end=2745
-  _globals['_CANCELREQUEST']._serialized_start=2747
-  _globals['_CANCELREQUEST']._serialized_end=2794
-  _globals['_CANCELRESPONSE']._serialized_start=2796
-  _globals['_CANCELRESPONSE']._serialized_end=2840
-  _globals['_RETRYREQUEST']._serialized_start=2842
-  _globals['_RETRYREQUEST']._serialized_end=2892
-  _globals['_RETRYRESPONSE']._serialized_start=2894
-  _globals['_RETRYRESPONSE']._serialized_end=2955
-  _globals['_DELETEREQUEST']._serialized_start=2957
-  _globals['_DELETEREQUEST']._serialized_end=2988
-  _globals['_DELETERESPONSE']._serialized_start=2990
-  _globals['_DELETERESPONSE']._serialized_end=3006
-  _globals['_GETCAPABILITIESREQUEST']._serialized_start=3008
-  _globals['_GETCAPABILITIESREQUEST']._serialized_end=3032
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=3035
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=3347
-  _globals['_DETECTIONSERVICE']._serialized_start=3350
-  _globals['_DETECTIONSERVICE']._serialized_end=4396
+  _globals['_SUBMITREQUEST']._serialized_start=291
+  _globals['_SUBMITREQUEST']._serialized_end=742
+  _globals['_SUBMITREQUEST_LABELSENTRY']._serialized_start=697
+  _globals['_SUBMITREQUEST_LABELSENTRY']._serialized_end=742
+  _globals['_SUBMITRESPONSE']._serialized_start=744
+  _globals['_SUBMITRESPONSE']._serialized_end=806
+  _globals['_SUBMITIMAGEREQUEST']._serialized_start=809
+  _globals['_SUBMITIMAGEREQUEST']._serialized_end=1199
+  _globals['_SUBMITIMAGERESPONSE']._serialized_start=1201
+  _globals['_SUBMITIMAGERESPONSE']._serialized_end=1268
+  _globals['_WATCHREQUEST']._serialized_start=1270
+  _globals['_WATCHREQUEST']._serialized_end=1348
+  _globals['_WATCHRESPONSE']._serialized_start=1351
+  _globals['_WATCHRESPONSE']._serialized_end=1615
+  _globals['_WATCHTARGET']._serialized_start=1617
+  _globals['_WATCHTARGET']._serialized_end=1694
+  _globals['_WATCHMANYREQUEST']._serialized_start=1696
+  _globals['_WATCHMANYREQUEST']._serialized_end=1770
+  _globals['_WATCHMANYRESPONSE']._serialized_start=1773
+  _globals['_WATCHMANYRESPONSE']._serialized_end=2057
+  _globals['_ITEMPROGRESS']._serialized_start=2060
+  _globals['_ITEMPROGRESS']._serialized_end=2308
+  _globals['_ITEMPROGRESS_STAGE']._serialized_start=2195
+  _globals['_ITEMPROGRESS_STAGE']._serialized_end=2308
+  _globals['_HEARTBEAT']._serialized_start=2310
+  _globals['_HEARTBEAT']._serialized_end=2363
+  _globals['_CLOSING']._serialized_start=2365
+  _globals['_CLOSING']._serialized_end=2390
+  _globals['_WAITREQUEST']._serialized_start=2392
+  _globals['_WAITREQUEST']._serialized_end=2465
+  _globals['_WAITRESPONSE']._serialized_start=2467
+  _globals['_WAITRESPONSE']._serialized_end=2509
+  _globals['_GETREQUEST']._serialized_start=2511
+  _globals['_GETREQUEST']._serialized_end=2539
+  _globals['_GETRESPONSE']._serialized_start=2541
+  _globals['_GETRESPONSE']._serialized_end=2582
+  _globals['_LISTREQUEST']._serialized_start=2585
+  _globals['_LISTREQUEST']._serialized_end=2980
+  _globals['_LISTRESPONSE']._serialized_start=2982
+  _globals['_LISTRESPONSE']._serialized_end=3050
+  _globals['_CANCELREQUEST']._serialized_start=3052
+  _globals['_CANCELREQUEST']._serialized_end=3099
+  _globals['_CANCELRESPONSE']._serialized_start=3101
+  _globals['_CANCELRESPONSE']._serialized_end=3145
+  _globals['_RETRYREQUEST']._serialized_start=3147
+  _globals['_RETRYREQUEST']._serialized_end=3197
+  _globals['_RETRYRESPONSE']._serialized_start=3199
+  _globals['_RETRYRESPONSE']._serialized_end=3260
+  _globals['_RETRYFILTER']._serialized_start=3263
+  _globals['_RETRYFILTER']._serialized_end=3569
+  _globals['_RETRYMANYREQUEST']._serialized_start=3572
+  _globals['_RETRYMANYREQUEST']._serialized_end=3705
+  _globals['_RETRYOUTCOME']._serialized_start=3707
+  _globals['_RETRYOUTCOME']._serialized_end=3825
+  _globals['_RETRYMANYRESPONSE']._serialized_start=3827
+  _globals['_RETRYMANYRESPONSE']._serialized_end=3913
+  _globals['_DELETEREQUEST']._serialized_start=3915
+  _globals['_DELETEREQUEST']._serialized_end=3946
+  _globals['_DELETERESPONSE']._serialized_start=3948
+  _globals['_DELETERESPONSE']._serialized_end=3964
+  _globals['_GETCAPABILITIESREQUEST']._serialized_start=3966
+  _globals['_GETCAPABILITIESREQUEST']._serialized_end=3990
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=3993
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=4305
+  _globals['_DETECTIONSERVICE']._serialized_start=4308
+  _globals['_DETECTIONSERVICE']._serialized_end=5451
 # @@protoc_insertion_point(module_scope)

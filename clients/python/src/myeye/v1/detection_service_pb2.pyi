@@ -11,6 +11,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.rpc import status_pb2 as _status_pb2
 from myeye.v1 import capabilities_pb2 as _capabilities_pb2
 from myeye.v1 import detection_pb2 as _detection_pb2
 from myeye.v1 import event_pb2 as _event_pb2
@@ -686,12 +687,25 @@ class ListRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FROM_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_UNTIL_FIELD_NUMBER: _builtins.int
+    END_TIME_FROM_FIELD_NUMBER: _builtins.int
+    END_TIME_UNTIL_FIELD_NUMBER: _builtins.int
+    WITHOUT_RETRY_FIELD_NUMBER: _builtins.int
+    WITH_FAILED_ITEMS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Jobs on a page. 0 means 50; more than `Limits.max_page_size` is lowered to it; negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filters."""
     model: _builtins.str
     """Only this model. Empty: all."""
+    without_retry: _builtins.bool
+    """Only jobs that have not been retried: no other job repeats them."""
+    with_failed_items: _builtins.bool
+    """Give each job with its items that ended without success, of a filter by `reasons` those that match it: the first ones, at most
+    `Limits.max_listed_items`. `Job.progress` counts them all.
+    """
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.State.ValueType]:
         """Only these states. Empty: all."""
@@ -699,6 +713,28 @@ class ListRequest(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only jobs with all these labels, each written "key=value", or "key" for any value."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only jobs with an item that ended without success for one of these reasons, as its `Item.error` has them: WORKER_LOST,
+        DETECTOR_CRASHED … Empty: all. At most `Limits.max_reasons`.
+        """
+
+    @_builtins.property
+    def create_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs accepted at this time or later."""
+
+    @_builtins.property
+    def create_time_until(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs accepted before this time."""
+
+    @_builtins.property
+    def end_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs that ended at this time or later."""
+
+    @_builtins.property
+    def end_time_until(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs that ended before this time."""
 
     def __init__(
         self,
@@ -708,10 +744,17 @@ class ListRequest(_message.Message):
         states: _abc.Iterable[_job_pb2.State.ValueType] | None = ...,
         model: _builtins.str = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        create_time_from: _timestamp_pb2.Timestamp | None = ...,
+        create_time_until: _timestamp_pb2.Timestamp | None = ...,
+        end_time_from: _timestamp_pb2.Timestamp | None = ...,
+        end_time_until: _timestamp_pb2.Timestamp | None = ...,
+        without_retry: _builtins.bool = ...,
+        with_failed_items: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "model", b"model", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until", "labels", b"labels", "model", b"model", "page_size", b"page_size", "page_token", b"page_token", "reasons", b"reasons", "states", b"states", "with_failed_items", b"with_failed_items", "without_retry", b"without_retry"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -729,7 +772,7 @@ class ListResponse(_message.Message):
     """Token of the next page; empty on the last."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]:
-        """The jobs, newest first, without items."""
+        """The jobs, newest first, without items or with those that were asked for."""
 
     def __init__(
         self,
@@ -848,6 +891,184 @@ class RetryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetryResponse: _TypeAlias = RetryResponse  # noqa: Y015
+
+@_typing.final
+class RetryFilter(_message.Message):
+    """Jobs to retry: those that ended and did not succeed, were not retried before, and match all that is given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATES_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FROM_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_UNTIL_FIELD_NUMBER: _builtins.int
+    END_TIME_FROM_FIELD_NUMBER: _builtins.int
+    END_TIME_UNTIL_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Only this model. Empty: all."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.State.ValueType]:
+        """Only these states: FAILED, PARTIALLY_SUCCEEDED, CANCELLED or EXPIRED. Empty: the first two."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only jobs with all these labels, written as in ListRequest."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only jobs with an item that ended without success for one of these reasons, as its `Item.error` has them: WORKER_LOST,
+        DETECTOR_CRASHED … Empty: all. At most `Limits.max_reasons`.
+        """
+
+    @_builtins.property
+    def create_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs accepted at this time or later."""
+
+    @_builtins.property
+    def create_time_until(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs accepted before this time."""
+
+    @_builtins.property
+    def end_time_from(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs that ended at this time or later."""
+
+    @_builtins.property
+    def end_time_until(self) -> _timestamp_pb2.Timestamp:
+        """Only jobs that ended before this time."""
+
+    def __init__(
+        self,
+        *,
+        states: _abc.Iterable[_job_pb2.State.ValueType] | None = ...,
+        model: _builtins.str = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        create_time_from: _timestamp_pb2.Timestamp | None = ...,
+        create_time_until: _timestamp_pb2.Timestamp | None = ...,
+        end_time_from: _timestamp_pb2.Timestamp | None = ...,
+        end_time_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until", "labels", b"labels", "model", b"model", "reasons", b"reasons", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryFilter: _TypeAlias = RetryFilter  # noqa: Y015
+
+@_typing.final
+class RetryManyRequest(_message.Message):
+    """Request of RetryMany. Exactly one of job_ids and filter is given."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    JOB_IDS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Makes a repeated call answer as the first one: jobs that a call with the same id has retried are told again, with `replayed`. The same
+    for all pages. Set by the client, as in Submit. Empty: they are told as JOB_RETRIED, or left out.
+    """
+    page_size: _builtins.int
+    """Jobs to retry in this call, with a filter. 0 means `Limits.max_retries`; more is lowered to it; negative is INVALID_ARGUMENT. Fewer are
+    retried when they have many items.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the call before, with the same filter."""
+    @_builtins.property
+    def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The finished jobs, each once, at most `Limits.max_retries`."""
+
+    @_builtins.property
+    def filter(self) -> Global___RetryFilter:
+        """Which jobs; set and empty: all that failed, wholly or in part."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        job_ids: _abc.Iterable[_builtins.str] | None = ...,
+        filter: Global___RetryFilter | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "job_ids", b"job_ids", "page_size", b"page_size", "page_token", b"page_token", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryManyRequest: _TypeAlias = RetryManyRequest  # noqa: Y015
+
+@_typing.final
+class RetryOutcome(_message.Message):
+    """What became of one job of RetryMany."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    NEW_JOB_ID_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job that was to be retried."""
+    new_job_id: _builtins.str
+    """The job that repeats it."""
+    replayed: _builtins.bool
+    """Whether the new job was made by an earlier call with the same request_id."""
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why there is none, as Retry would have refused it."""
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        new_job_id: _builtins.str = ...,
+        error: _status_pb2.Status | None = ...,
+        replayed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "new_job_id", b"new_job_id", "outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "job_id", b"job_id", "new_job_id", b"new_job_id", "outcome", b"outcome", "replayed", b"replayed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["new_job_id", "error"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___RetryOutcome: _TypeAlias = RetryOutcome  # noqa: Y015
+
+@_typing.final
+class RetryManyResponse(_message.Message):
+    """Response of RetryMany."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the next call goes on; empty when the filter matches no more."""
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetryOutcome]:
+        """One for each job: in the order of `job_ids`, or the newest first."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___RetryOutcome] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryManyResponse: _TypeAlias = RetryManyResponse  # noqa: Y015
 
 @_typing.final
 class DeleteRequest(_message.Message):

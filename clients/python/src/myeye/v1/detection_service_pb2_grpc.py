@@ -84,6 +84,11 @@ class DetectionServiceStub:
                 request_serializer=myeye_dot_v1_dot_detection__service__pb2.RetryRequest.SerializeToString,
                 response_deserializer=myeye_dot_v1_dot_detection__service__pb2.RetryResponse.FromString,
                 _registered_method=True)
+        self.RetryMany = channel.unary_unary(
+                '/myeye.v1.DetectionService/RetryMany',
+                request_serializer=myeye_dot_v1_dot_detection__service__pb2.RetryManyRequest.SerializeToString,
+                response_deserializer=myeye_dot_v1_dot_detection__service__pb2.RetryManyResponse.FromString,
+                _registered_method=True)
         self.Delete = channel.unary_unary(
                 '/myeye.v1.DetectionService/Delete',
                 request_serializer=myeye_dot_v1_dot_detection__service__pb2.DeleteRequest.SerializeToString,
@@ -169,9 +174,10 @@ class DetectionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def List(self, request, context):
-        """Lists jobs, newest first, without their items.
+        """Lists jobs, newest first, without their items, or with those that did not succeed: what failed, why, after how many attempts, and on
+        which worker.
 
-        INVALID_ARGUMENT for a page token that is not from this method or belongs to other filters, and for a malformed label selector.
+        INVALID_ARGUMENT for a page token that is not from this method or belongs to other filters, and for a malformed filter.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,6 +199,19 @@ class DetectionServiceServicer:
         NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). FAILED_PRECONDITION (JOB_NOT_FINISHED; JOB_SUCCEEDED, nothing to do again;
         INPUT_MISSING, a picture is gone).
         Otherwise as Submit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryMany(self, request, context):
+        """Retries several jobs, either named ones or all that match a filter: each as Retry does, but no job more than once, however many
+        calls are made on whatever gateways. A job that was retried before, by this method or by Retry, is left to its retry: retry that.
+
+        OK means that each job has an outcome: the new job's id, or why there is none, as Retry would have refused it; a job that was retried
+        before is FAILED_PRECONDITION (JOB_RETRIED), and the metadata `job_id` names its newest retry. With a filter, it is left out.
+        INVALID_ARGUMENT with a BadRequest for neither or both of job_ids and filter, too many ids, a job named twice, a malformed filter, or
+        a page token that belongs to another. UNAVAILABLE is safe to repeat with the same request_id: what was done is then told again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -260,6 +279,11 @@ def add_DetectionServiceServicer_to_server(servicer, server):
                     servicer.Retry,
                     request_deserializer=myeye_dot_v1_dot_detection__service__pb2.RetryRequest.FromString,
                     response_serializer=myeye_dot_v1_dot_detection__service__pb2.RetryResponse.SerializeToString,
+            ),
+            'RetryMany': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryMany,
+                    request_deserializer=myeye_dot_v1_dot_detection__service__pb2.RetryManyRequest.FromString,
+                    response_serializer=myeye_dot_v1_dot_detection__service__pb2.RetryManyResponse.SerializeToString,
             ),
             'Delete': grpc.unary_unary_rpc_method_handler(
                     servicer.Delete,
@@ -520,6 +544,33 @@ class DetectionService:
             '/myeye.v1.DetectionService/Retry',
             myeye_dot_v1_dot_detection__service__pb2.RetryRequest.SerializeToString,
             myeye_dot_v1_dot_detection__service__pb2.RetryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryMany(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/myeye.v1.DetectionService/RetryMany',
+            myeye_dot_v1_dot_detection__service__pb2.RetryManyRequest.SerializeToString,
+            myeye_dot_v1_dot_detection__service__pb2.RetryManyResponse.FromString,
             options,
             channel_credentials,
             insecure,

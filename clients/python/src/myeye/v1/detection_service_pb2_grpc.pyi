@@ -78,9 +78,10 @@ class DetectionServiceStub:
     Get: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.GetRequest, _detection_service_pb2.GetResponse]
     """Answers with a job and its items. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED)."""
     List: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.ListRequest, _detection_service_pb2.ListResponse]
-    """Lists jobs, newest first, without their items.
+    """Lists jobs, newest first, without their items, or with those that did not succeed: what failed, why, after how many attempts, and on
+    which worker.
 
-    INVALID_ARGUMENT for a page token that is not from this method or belongs to other filters, and for a malformed label selector.
+    INVALID_ARGUMENT for a page token that is not from this method or belongs to other filters, and for a malformed filter.
     """
     Cancel: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.CancelRequest, _detection_service_pb2.CancelResponse]
     """Ends a job as CANCELLED: queued items never run, running ones are stopped. Items that have ended keep their results.
@@ -94,6 +95,15 @@ class DetectionServiceStub:
     NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). FAILED_PRECONDITION (JOB_NOT_FINISHED; JOB_SUCCEEDED, nothing to do again;
     INPUT_MISSING, a picture is gone).
     Otherwise as Submit.
+    """
+    RetryMany: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.RetryManyRequest, _detection_service_pb2.RetryManyResponse]
+    """Retries several jobs, either named ones or all that match a filter: each as Retry does, but no job more than once, however many
+    calls are made on whatever gateways. A job that was retried before, by this method or by Retry, is left to its retry: retry that.
+
+    OK means that each job has an outcome: the new job's id, or why there is none, as Retry would have refused it; a job that was retried
+    before is FAILED_PRECONDITION (JOB_RETRIED), and the metadata `job_id` names its newest retry. With a filter, it is left out.
+    INVALID_ARGUMENT with a BadRequest for neither or both of job_ids and filter, too many ids, a job named twice, a malformed filter, or
+    a page token that belongs to another. UNAVAILABLE is safe to repeat with the same request_id: what was done is then told again.
     """
     Delete: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.DeleteRequest, _detection_service_pb2.DeleteResponse]
     """Removes a finished job and its pictures before its time. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). FAILED_PRECONDITION
@@ -152,9 +162,10 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     Get: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.GetRequest, _detection_service_pb2.GetResponse]  # type: ignore[assignment]
     """Answers with a job and its items. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED)."""
     List: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.ListRequest, _detection_service_pb2.ListResponse]  # type: ignore[assignment]
-    """Lists jobs, newest first, without their items.
+    """Lists jobs, newest first, without their items, or with those that did not succeed: what failed, why, after how many attempts, and on
+    which worker.
 
-    INVALID_ARGUMENT for a page token that is not from this method or belongs to other filters, and for a malformed label selector.
+    INVALID_ARGUMENT for a page token that is not from this method or belongs to other filters, and for a malformed filter.
     """
     Cancel: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.CancelRequest, _detection_service_pb2.CancelResponse]  # type: ignore[assignment]
     """Ends a job as CANCELLED: queued items never run, running ones are stopped. Items that have ended keep their results.
@@ -168,6 +179,15 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). FAILED_PRECONDITION (JOB_NOT_FINISHED; JOB_SUCCEEDED, nothing to do again;
     INPUT_MISSING, a picture is gone).
     Otherwise as Submit.
+    """
+    RetryMany: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.RetryManyRequest, _detection_service_pb2.RetryManyResponse]  # type: ignore[assignment]
+    """Retries several jobs, either named ones or all that match a filter: each as Retry does, but no job more than once, however many
+    calls are made on whatever gateways. A job that was retried before, by this method or by Retry, is left to its retry: retry that.
+
+    OK means that each job has an outcome: the new job's id, or why there is none, as Retry would have refused it; a job that was retried
+    before is FAILED_PRECONDITION (JOB_RETRIED), and the metadata `job_id` names its newest retry. With a filter, it is left out.
+    INVALID_ARGUMENT with a BadRequest for neither or both of job_ids and filter, too many ids, a job named twice, a malformed filter, or
+    a page token that belongs to another. UNAVAILABLE is safe to repeat with the same request_id: what was done is then told again.
     """
     Delete: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.DeleteRequest, _detection_service_pb2.DeleteResponse]  # type: ignore[assignment]
     """Removes a finished job and its pictures before its time. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). FAILED_PRECONDITION
@@ -265,9 +285,10 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _detection_service_pb2.ListRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_detection_service_pb2.ListResponse, _abc.Awaitable[_detection_service_pb2.ListResponse]]:
-        """Lists jobs, newest first, without their items.
+        """Lists jobs, newest first, without their items, or with those that did not succeed: what failed, why, after how many attempts, and on
+        which worker.
 
-        INVALID_ARGUMENT for a page token that is not from this method or belongs to other filters, and for a malformed label selector.
+        INVALID_ARGUMENT for a page token that is not from this method or belongs to other filters, and for a malformed filter.
         """
 
     @_abc_1.abstractmethod
@@ -293,6 +314,21 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). FAILED_PRECONDITION (JOB_NOT_FINISHED; JOB_SUCCEEDED, nothing to do again;
         INPUT_MISSING, a picture is gone).
         Otherwise as Submit.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryMany(
+        self,
+        request: _detection_service_pb2.RetryManyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_detection_service_pb2.RetryManyResponse, _abc.Awaitable[_detection_service_pb2.RetryManyResponse]]:
+        """Retries several jobs, either named ones or all that match a filter: each as Retry does, but no job more than once, however many
+        calls are made on whatever gateways. A job that was retried before, by this method or by Retry, is left to its retry: retry that.
+
+        OK means that each job has an outcome: the new job's id, or why there is none, as Retry would have refused it; a job that was retried
+        before is FAILED_PRECONDITION (JOB_RETRIED), and the metadata `job_id` names its newest retry. With a filter, it is left out.
+        INVALID_ARGUMENT with a BadRequest for neither or both of job_ids and filter, too many ids, a job named twice, a malformed filter, or
+        a page token that belongs to another. UNAVAILABLE is safe to repeat with the same request_id: what was done is then told again.
         """
 
     @_abc_1.abstractmethod

@@ -481,7 +481,7 @@ class Job(_message.Message):
     last_sequence: _builtins.int
     """Sequence of the newest durable event; the cursor for `WatchRequest.after_sequence`."""
     retry_of: _builtins.str
-    """The job that this one repeats, when it was made by Retry."""
+    """The job that this one repeats, when it was made by Retry or RetryMany."""
     @_builtins.property
     def options(self) -> _detection_pb2.DetectionOptions:
         """The options that were asked for."""
@@ -520,7 +520,7 @@ class Job(_message.Message):
 
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___Item]:
-        """The items, in the order of the request. List leaves them out."""
+        """The items, in the order of the request. List leaves them out, or gives only what did not succeed: `ListRequest.with_failed_items`."""
 
     def __init__(
         self,
