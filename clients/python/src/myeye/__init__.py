@@ -15,12 +15,13 @@ from myeye.errors import (
     Violation,
     reason,
 )
+from myeye.job_filter import JobFilter
 from myeye.pictures import Picture, Pictures
 from myeye.states import is_terminal, state_name
 from myeye.submission import SubmitOptions
 from myeye.sync import Client
 from myeye.v1.detection_pb2 import BoundingBox, Detection, DetectionResult, FrameResult
-from myeye.v1.detection_service_pb2 import GetCapabilitiesResponse, WatchManyResponse, WatchResponse
+from myeye.v1.detection_service_pb2 import GetCapabilitiesResponse, RetryOutcome, WatchManyResponse, WatchResponse
 from myeye.v1.event_pb2 import Event
 from myeye.v1.job_pb2 import Item, Job, Priority, State, VideoResult
 from myeye.v1.upload_pb2 import Upload
@@ -40,6 +41,7 @@ __all__ = [
     "InvalidRequest",
     "Item",
     "Job",
+    "JobFilter",
     "MyeyeError",
     "NotFound",
     "Picture",
@@ -48,6 +50,7 @@ __all__ = [
     "ProtocolError",
     "QueueFull",
     "ResourceExhausted",
+    "RetryOutcome",
     "State",
     "SubmitOptions",
     "Unavailable",

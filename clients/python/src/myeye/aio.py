@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, TypeAlias, Unpack
 
 import grpc
 
@@ -13,9 +13,10 @@ from myeye.calls import Request, Response, call
 from myeye.channel import open_channel
 from myeye.cursor import Cursor
 from myeye.download import download
-from myeye.errors import NotFound
+from myeye.errors import NotFound, reason
 from myeye.frames import frames_of
 from myeye.handing_in import HandingIn, UploadProgress
+from myeye.job_filter import JobFilter, list_request, retry_filter
 from myeye.pictures import Pictures, sources_of
 from myeye.states import is_terminal
 from myeye.stream import Patience
@@ -27,13 +28,15 @@ from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
 from myeye.v1.capabilities_pb2 import Limits
 from myeye.v1.detection_pb2 import FrameResult
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
-from myeye.v1.job_pb2 import Job, State
+from myeye.v1.job_pb2 import Job
 from myeye.v1.upload_pb2 import Upload
 from myeye.watch import Watch
 from myeye.watch_many import JobsWatch, LabelsWatch
 
 DEFAULT_TARGET = "localhost:50051"
 LONGEST_WAIT_S = 60.0
+
+Outcomes: TypeAlias = list[pb.RetryOutcome]
 
 
 class AsyncClient:
@@ -190,13 +193,20 @@ class AsyncClient:
         return (await self._call(self._stub.Get, pb.GetRequest(job_id=job_id))).job
 
     async def list(
-        self, *, states: Iterable[State.ValueType] = (), model: str = "", labels: Iterable[str] = (), page_size: int = 0
+        self,
+        *,
+        page_size: int = 0,
+        without_retry: bool = False,
+        with_failed_items: bool = False,
+        **wanted: Unpack[JobFilter],
     ) -> AsyncGenerator[Job, None]:
-        """Yield jobs, newest first, without their items, page after page.
+        """Yield the jobs that match, newest first, page after page, without their items.
 
-        Labels are written "key=value", or "key" for any value. All filters given must match.
+        `without_retry` leaves out jobs that have been retried. `with_failed_items` gives each job with the first of its items
+        that ended without success: with cause, attempts and last worker.
         """
-        request = pb.ListRequest(states=states, model=model, labels=labels, page_size=page_size)
+        request = list_request(wanted)
+        request.page_size, request.without_retry, request.with_failed_items = page_size, without_retry, with_failed_items
         while True:
             page = await self._call(self._stub.List, request)
             for job in page.jobs:
@@ -213,6 +223,35 @@ class AsyncClient:
         """Run what did not succeed again, as a new job, and return that."""
         request = pb.RetryRequest(job_id=job_id, request_id=request_id or new_request_id())
         return (await self._call(self._stub.Retry, request)).job
+
+    async def retry_many(self, job_ids: Iterable[str], *, request_id: str | None = None) -> Sequence[pb.RetryOutcome]:
+        """Retry several jobs, none more than once, and return what became of each: `new_job_id`, or why there is none in `error`.
+
+        A job that was retried before is left to its retry: its error has the reason JOB_RETRIED.
+        """
+        ids = tuple(dict.fromkeys(job_ids))
+        request_id = request_id or new_request_id()
+        most = (await self._limits()).max_retries or len(ids)
+        outcomes: Outcomes = []
+        for start in range(0, len(ids), most):
+            request = pb.RetryManyRequest(request_id=request_id, job_ids=ids[start : start + most])
+            outcomes += (await self._call(self._stub.RetryMany, request)).outcomes
+        return outcomes
+
+    async def retry_matching(self, *, request_id: str | None = None, **wanted: Unpack[JobFilter]) -> Sequence[pb.RetryOutcome]:
+        """Retry all jobs that failed and match, none more than once, and return what became of each, the newest first.
+
+        Jobs that were retried before are left to their retries. Without a filter these are all that failed, wholly or in part. It
+        ends early when a queue is full: some outcomes have the reason QUEUE_FULL then, and the rest can be retried later.
+        """
+        request = pb.RetryManyRequest(request_id=request_id or new_request_id(), filter=retry_filter(wanted))
+        outcomes: Outcomes = []
+        while True:
+            page = await self._call(self._stub.RetryMany, request)
+            outcomes += page.outcomes
+            if not page.next_page_token or any(reason(outcome.error) == "QUEUE_FULL" for outcome in page.outcomes):
+                return outcomes
+            request.page_token = page.next_page_token
 
     async def delete(self, job_id: str) -> None:
         """Remove a finished job and its pictures."""

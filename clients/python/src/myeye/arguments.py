@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from myeye.job_filter import JobFilter
 from myeye.states import state_name
 from myeye.submission import SubmitOptions
 from myeye.v1.job_pb2 import Priority, State
@@ -17,6 +20,8 @@ PRIORITIES = {
     "low": Priority.PRIORITY_LOW,
 }
 STATES = {state_name(state).lower(): state for state in State.values() if state != State.STATE_UNSPECIFIED}
+
+UNSUCCESSFUL_STATES = ("failed", "partially_succeeded", "cancelled", "expired")
 
 
 def seconds(text: str) -> float:
@@ -87,6 +92,41 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--execution-timeout", type=seconds, metavar="TIME", help="limit of one attempt of one picture, as 30s")
     run.add_argument("--max-attempts", type=int, default=0, metavar="N", help="attempts of one picture before it fails")
     run.add_argument("--request-id", metavar="ID", help="the same id with the same request gives the same job again")
+
+
+def add_filter(parser: argparse.ArgumentParser, states: Iterable[str]) -> None:
+    """Declare which jobs are meant."""
+    look = parser.add_argument_group("which jobs", "all that is given must match")
+    look.add_argument("--state", dest="states", action="append", choices=states, default=[], help="may be given again")
+    look.add_argument(
+        "--reason",
+        dest="reasons",
+        action="append",
+        type=str.upper,
+        default=[],
+        metavar="REASON",
+        help="with a picture that failed for this reason, as WORKER_LOST; may be given again",
+    )
+    look.add_argument("--model", default="")
+    look.add_argument("--label", dest="labels", action="append", default=[], metavar="K[=V]", help="may be given again")
+    look.add_argument("--created-within", type=seconds, metavar="TIME", help="accepted in the last 2h, 1d …")
+    look.add_argument("--ended-within", type=seconds, metavar="TIME", help="ended in the last 2h, 1d …")
+
+
+def job_filter(arguments: argparse.Namespace) -> JobFilter:
+    """Gather what `add_filter` declared."""
+    return JobFilter(
+        states=[STATES[name] for name in arguments.states],
+        reasons=arguments.reasons,
+        model=arguments.model,
+        labels=arguments.labels,
+        created_from=_ago(arguments.created_within),
+        ended_from=_ago(arguments.ended_within),
+    )
+
+
+def _ago(length_s: float | None) -> datetime | None:
+    return None if length_s is None else datetime.now(UTC) - timedelta(seconds=length_s)
 
 
 def submit_options(arguments: argparse.Namespace) -> SubmitOptions:

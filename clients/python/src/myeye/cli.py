@@ -22,6 +22,7 @@ COMMANDS = (detect, submit, watch, frames, get, list_, cancel, retry, delete, mo
 def main() -> int:
     """Do what the command line says and return its exit code."""
     arguments = make_parser(os.environ).parse_args()
+    arguments.check(arguments)
     return execute(arguments, Terminal.open(arguments.target))
 
 
@@ -43,6 +44,7 @@ def make_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--timeout", type=seconds, default=30.0, metavar="TIME", help="for each call, its repetitions included; default: 30s"
     )
+    parser.set_defaults(check=lambda _: None)  # what a command's arguments mean together, it says itself
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add(commands)

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 import grpc
+from google.rpc import code_pb2
 
 from myeye.errors import InvalidRequest, MyeyeError, NotFound, ProtocolError, QueueFull, Unavailable
+from myeye.v1.detection_service_pb2 import RetryOutcome
 from myeye.v1.job_pb2 import Job, State
 
 
@@ -36,6 +38,19 @@ exit codes:
 def exit_of_jobs(jobs: Iterable[Job]) -> Exit:
     """Say how watching jobs to their end went."""
     return Exit.DONE if all(job.state == State.STATE_SUCCEEDED for job in jobs) else Exit.FAILED
+
+
+def exit_of_retries(outcomes: Iterable[RetryOutcome]) -> Exit:
+    """Say how retrying several jobs went: as the first that was refused, if one was."""
+    refused = next((outcome.error for outcome in outcomes if not outcome.new_job_id), None)
+    if refused is None:
+        return Exit.DONE
+    match refused.code:
+        case code_pb2.RESOURCE_EXHAUSTED:
+            return Exit.UNAVAILABLE
+        case code_pb2.NOT_FOUND:
+            return Exit.NOT_FOUND
+    return Exit.REFUSED
 
 
 def exit_of_error(error: MyeyeError | OSError) -> Exit:

@@ -17,7 +17,7 @@ from myeye.frames import Sightings
 from myeye.states import state_name
 from myeye.v1.capabilities_pb2 import ModelCapabilities
 from myeye.v1.detection_pb2 import DetectionResult, FrameResult
-from myeye.v1.detection_service_pb2 import ItemProgress, WatchResponse
+from myeye.v1.detection_service_pb2 import ItemProgress, RetryOutcome, WatchResponse
 from myeye.v1.event_pb2 import Event
 from myeye.v1.job_pb2 import Item, Job, Progress, QueueStatus, State, VideoResult
 
@@ -113,6 +113,33 @@ def jobs(listed: Iterable[Job]) -> Table:
         done = f"{job.progress.items_done}/{job.progress.items_total}"
         table.add_row(job.id, state(job.state), done, job.model, clock(job.create_time, dated=True), labels(job))
     return table
+
+
+def failures(listed: Iterable[Job]) -> Table:
+    """Make the table of what failed in jobs that were listed with their failed items: a line for each."""
+    table = Table("job", "state", "picture", "cause", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("attempts", justify="right")
+    for name in ("last worker", "ended"):
+        table.add_column(name)
+    for job in listed:
+        head: tuple[RenderableType, ...] = (job.id, state(job.state))
+        ended = clock(job.end_time, dated=True) if job.HasField("end_time") else ""
+        for item in job.items:
+            table.add_row(*head, item_name(item), failure(item.error), str(item.attempt), item.worker, ended)
+            head, ended = ("", ""), ""
+        more = job.progress.items_failed - len(job.items)
+        if not job.items:
+            table.add_row(*head, counts(job.progress), "", "", "", ended)
+        elif more > 0:
+            table.add_row(*head, f"and {more} more")
+    return table
+
+
+def outcome_of_retry(outcome: RetryOutcome) -> Text:
+    """Say what became of a job that was to be retried."""
+    if outcome.new_job_id:
+        return Text.assemble(outcome.job_id, " is repeated by ", (outcome.new_job_id, "bold"))
+    return Text.assemble(outcome.job_id, " is not retried: ", (failure(outcome.error), "red"))
 
 
 def models(listed: Iterable[ModelCapabilities]) -> Table:

@@ -86,6 +86,8 @@ class Client:
     list = _iterating(AsyncClient.list)
     cancel = _blocking(AsyncClient.cancel)
     retry = _blocking(AsyncClient.retry)
+    retry_many = _blocking(AsyncClient.retry_many)
+    retry_matching = _blocking(AsyncClient.retry_matching)
     delete = _blocking(AsyncClient.delete)
     download = _blocking(AsyncClient.download)
     capabilities = _blocking(AsyncClient.capabilities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 from collections.abc import Iterable
@@ -43,6 +44,18 @@ class Terminal:
     def say(self, text: str, style: str = "") -> None:
         """Print what is going on."""
         self.err.print(text, style=style, soft_wrap=True)
+
+    async def ask(self, question: str) -> bool:
+        """Ask whoever sits at the terminal; only a yes is one. Ctrl-C works meanwhile."""
+        self.err.print(f"{question} [y/N] ", end="")
+        loop = asyncio.get_running_loop()
+        answered = asyncio.Event()
+        loop.add_reader(sys.stdin, answered.set)
+        try:
+            await answered.wait()
+        finally:
+            loop.remove_reader(sys.stdin)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def complain(self, lines: Iterable[str]) -> None:
         """Print what went wrong."""

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from myeye import render
 from myeye.aio import AsyncClient
-from myeye.arguments import STATES
+from myeye.arguments import STATES, add_filter, job_filter
 from myeye.commands import Commands, add_json
 from myeye.exits import Exit
 from myeye.terminal import Terminal
@@ -14,10 +14,12 @@ from myeye.v1.job_pb2 import Job
 
 def add(commands: Commands) -> None:
     parser = commands.add_parser("list", help="list jobs, newest first")
-    parser.add_argument("--state", dest="states", action="append", choices=STATES, default=[], help="may be given again")
-    parser.add_argument("--model", default="")
+    add_filter(parser, STATES)
+    parser.add_argument("--unretried", action="store_true", help="leave out jobs that have been retried")
     parser.add_argument(
-        "--label", dest="labels", action="append", default=[], metavar="K[=V]", help="jobs with this label; all given must match"
+        "--failures",
+        action="store_true",
+        help="also what failed in each, with cause, attempts and last worker; with --reason and --state failed by itself",
     )
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many; default: 50")
     add_json(parser)
@@ -30,15 +32,24 @@ async def run(arguments: argparse.Namespace, client: AsyncClient, terminal: Term
         for job in found:
             terminal.answer_json(job)
     elif found:
-        terminal.answer(render.jobs(found))
+        terminal.answer(render.failures(found) if _failures(arguments) else render.jobs(found))
     else:
         terminal.say("no jobs")
     return Exit.DONE
 
 
+def _failures(arguments: argparse.Namespace) -> bool:
+    failed = {"failed", "partially_succeeded"}
+    return arguments.failures or bool(arguments.reasons) or (bool(arguments.states) and failed.issuperset(arguments.states))
+
+
 async def _first_jobs(arguments: argparse.Namespace, client: AsyncClient) -> list[Job]:
-    states = [STATES[name] for name in arguments.states]
-    listed = client.list(states=states, model=arguments.model, labels=arguments.labels, page_size=arguments.limit)
+    listed = client.list(
+        page_size=arguments.limit,
+        without_retry=arguments.unretried,
+        with_failed_items=_failures(arguments),
+        **job_filter(arguments),
+    )
     found: list[Job] = []
     async with aclosing(listed):
         async for job in listed:
