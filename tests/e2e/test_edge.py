@@ -405,3 +405,29 @@ def test_settings_that_cannot_be_used_end_it_with_status_two():
     refused = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert refused.returncode == 2
     assert "no authentication" in refused.stderr
+
+
+def test_what_failed_is_listed_with_its_cause_and_retried_by_filter_over_rest(mesh_with_edge):
+    failed = "/v1/jobs?states=STATE_FAILED&reasons=IMAGE_INVALID&with_failed_items=true&without_retry=true"
+    with mesh_with_edge() as mesh:
+        target = mesh.edge_target
+        _, answer = rest(target, "POST", "/v1/images?name=garbage&labels=album%3D7", b"not a picture")
+        job_id = answer["job"]["id"]
+        rest(target, "GET", f"/v1/jobs/{job_id}:wait")
+        _, listed = rest(target, "GET", failed)
+        again = json.dumps({"filter": {"reasons": ["IMAGE_INVALID"], "labels": ["album=7"]}, "request_id": "r"}).encode()
+        (status, retried), (_, repeated) = (rest(target, "POST", "/v1/jobs:retry", again) for _ in range(2))
+        new_id = retried["outcomes"][0]["new_job_id"]
+        _, ended = rest(target, "GET", f"/v1/jobs/{new_id}:wait")
+        _, left = rest(target, "GET", failed)
+        other_method, _ = rest(target, "GET", "/v1/jobs:retry")
+        nothing, refusal = rest(target, "POST", "/v1/jobs:retry", b"{}")
+    (item,) = listed["jobs"][0]["items"]
+    assert (item["name"], item["attempt"], item["error"]["details"][0]["reason"]) == ("garbage", 1, "IMAGE_INVALID")
+    assert item["worker"]
+    assert (status, retried) == (200, {"outcomes": [{"job_id": job_id, "new_job_id": new_id}]})
+    assert repeated == {"outcomes": [{"job_id": job_id, "new_job_id": new_id, "replayed": True}]}
+    assert (ended["job"]["state"], ended["job"]["retry_of"]) == ("STATE_FAILED", job_id)
+    assert [job["id"] for job in left["jobs"]] == [new_id]
+    assert (other_method, nothing) == (405, 400)
+    assert refusal["details"][0]["reason"] == "INVALID_REQUEST"
