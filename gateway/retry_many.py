@@ -79,6 +79,8 @@ class Retries:
         return outcomes, write_token(digest, (jobs[-1].accepted_ns, jobs[-1].id)) if more else ""
 
     def _is_due(self, principal: str, job: Job, request_id: str) -> bool:
+        if request_id and job.spec.retry_request_id == request_id:
+            return False  # this very request has made it: should it have failed meanwhile, that is for another request
         return not self._store.retries_of(job.id) or self._submitter.has_retried(principal, job.id, request_id)
 
     async def _each(self, principal: str, job_ids: Sequence[str], request_id: str) -> Sequence[Outcome]:

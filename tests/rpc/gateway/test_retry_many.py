@@ -141,6 +141,18 @@ async def test_a_call_that_is_repeated_answers_as_the_first_one_and_makes_nothin
     assert len(await all_jobs(front)) == 6
 
 
+async def test_a_call_by_filter_that_is_repeated_does_not_retry_what_it_has_made_itself(front, hand):
+    (dead,) = await failed(front, hand)
+    (first,) = (await retry_many(front, filter={}, request_id="again")).outcomes
+    async with hand.taking() as deliveries:
+        delivery = await anext(deliveries)
+        await hand.fail(*await hand.start(delivery))
+        await delivery.ack()
+    await front.stub.Wait(pb.WaitRequest(job_id=first.new_job_id))
+    (again,) = (await retry_many(front, filter={}, request_id="again")).outcomes
+    assert (again.job_id, again.new_job_id, again.replayed) == (dead, first.new_job_id, True)
+
+
 async def test_a_job_that_was_retried_is_left_to_its_newest_retry(front, hand):
     (dead,) = await failed(front, hand)
     (outcome,) = (await retry_many(front, job_ids=[dead])).outcomes

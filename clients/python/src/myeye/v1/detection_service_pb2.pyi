@@ -970,8 +970,9 @@ class RetryManyRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes a repeated call answer as the first one: jobs that a call with the same id has retried are told again, with `replayed`. The same
-    for all pages. Set by the client, as in Submit. Empty: they are told as JOB_RETRIED, or left out.
+    """Makes a repeated call answer as the first one: jobs that a call with the same id has retried are told again, with `replayed`, and the
+    jobs that it made are not retried by it. The same for all pages. Set by the client, as in Submit. Empty: jobs that were retried are
+    told as JOB_RETRIED, or left out.
     """
     page_size: _builtins.int
     """Jobs to retry in this call, with a filter. 0 means `Limits.max_retries`; more is lowered to it; negative is INVALID_ARGUMENT. Fewer are
