@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from dispatch.blob_name import check_name
 from dispatch.events import (
     Accepted,
     Cancelled,
@@ -26,9 +27,16 @@ from dispatch.events import (
     Started,
     Succeeded,
 )
+from dispatch.ports import Lane
 from dispatch.v1 import event_pb2
 
 log = logging.getLogger(__name__)
+
+MAX_MODEL_BYTES = 128
+MAX_DURATION_S = 315_576_000_000
+"""As google.protobuf.Duration has it: ten thousand years."""
+MAX_TIMESTAMP_S = 253_402_300_800
+"""As google.protobuf.Timestamp has it: the year 9999."""
 
 
 def timestamp(ns: int) -> Timestamp:
@@ -53,22 +61,46 @@ def spec_of(body: bytes) -> Spec:
 
     Raises:
         DecodeError: it is not one.
-        ValueError: it has no item or no attempt.
+        ValueError: it has no item or no attempt, or a lane, a model or a length of time that cannot be.
     """
     message = event_pb2.JobSpec.FromString(body)
+    if len(message.model.encode()) > MAX_MODEL_BYTES:
+        raise ValueError("the name of its model is too long to be that of a queue")
     return Spec(
         principal=message.principal,
         model=message.model,
-        priority=message.priority,
+        priority=Lane(message.priority or Lane.NORMAL),
         items=len(message.inputs),
         max_attempts=message.max_attempts,
-        ttl_ns=nanoseconds(message.ttl),
-        start_deadline_ns=nanoseconds(message.start_deadline) if message.HasField("start_deadline") else None,
+        ttl_ns=_length(message.ttl),
+        start_deadline_ns=_length(message.start_deadline) if message.HasField("start_deadline") else None,
         labels=tuple(sorted(message.labels.items())),
         body=body,
         retry_of=message.retry_of,
         retry_request_id=message.retry_request_id,
     )
+
+
+def _length(value: Duration) -> int:
+    """Read a Duration that no forger made up.
+
+    Raises:
+        ValueError: it is negative or longer than a Duration can be.
+    """
+    if not 0 <= (ns := nanoseconds(value)) <= MAX_DURATION_S * 1_000_000_000:
+        raise ValueError(f"{value.seconds} s is no length of time")
+    return ns
+
+
+def _time(value: Timestamp) -> int:
+    """Read a Timestamp from 1970 on.
+
+    Raises:
+        ValueError: it is before, or later than a Timestamp can be.
+    """
+    if not 0 <= (ns := nanoseconds(value)) < MAX_TIMESTAMP_S * 1_000_000_000:
+        raise ValueError(f"{value.seconds} s is no time")
+    return ns
 
 
 def encode_record(events: Iterable[Event]) -> bytes:
@@ -166,10 +198,12 @@ _FIELD: dict[type[Event], str] = {
 
 
 def _from_message(message: event_pb2.Event) -> Event:
-    id_, job_id, time_ns = message.id, message.job_id, nanoseconds(message.time)
+    id_, job_id, time_ns = message.id, message.job_id, _time(message.time)
     kind = message.WhichOneof("kind")
     match kind:
         case "accepted":
+            if "/" in check_name(job_id):  # its pictures are removed by it
+                raise ValueError(f"{job_id!r} is no job's id")
             body = message.accepted.spec.SerializeToString(deterministic=True)
             return Accepted(id=id_, job_id=job_id, time_ns=time_ns, spec=spec_of(body), digest=message.accepted.request_digest)
         case "enqueued":
@@ -225,7 +259,7 @@ def _from_message(message: event_pb2.Event) -> Event:
                 accepted_id=failed.accepted_id,
                 failure=Failure(failed.failure.reason, failed.failure.message),
                 retryable=failed.retryable,
-                next_attempt_ns=nanoseconds(failed.next_attempt_time) if failed.HasField("next_attempt_time") else None,
+                next_attempt_ns=_time(failed.next_attempt_time) if failed.HasField("next_attempt_time") else None,
                 next_task_id=failed.next_task_id,
             )
         case "cancelled":

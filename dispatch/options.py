@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 DAY_S = 86_400.0
 
+# What a job may ask for, at most: gateways advertise it and refuse more; workers do not do more, whoever asks.
+MAX_ATTEMPTS = 10
+MAX_EXECUTION_TIMEOUT_NS = 900 * 1_000_000_000
+MAX_RESULTS = 100
+MAX_CATEGORIES = 100
+MAX_FPS = 60.0
+MAX_VIDEO_TIME_NS = 86_400 * 1_000_000_000
+
 MAX_VIDEO_FRAMES = 10_000
 """Frames of one video that are looked at, at most: known to gateways, which advertise it, and to workers, which refuse more."""
 

@@ -11,14 +11,13 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from google.protobuf.message import DecodeError
-
 from dispatch.errors import DispatchError
 from dispatch.events import Expired, Failed, Failure, Purged
 from dispatch.fold import Change
 from dispatch.journal import new_event_id
 from dispatch.lifecycle import Job, State
 from dispatch.ports import BlobStore, Delivery, TaskQueue
+from dispatch.task import ImpossibleTask, UnreadableTask, check_task, read_task
 from dispatch.v1.task_pb2 import Task
 from gateway.errors import Refusal
 from gateway.store import Store
@@ -79,6 +78,8 @@ class Janitor:
             except (DispatchError, Refusal) as error:
                 log.warning("job %s: %s", job_id, error)
                 self._add(heap, time.time() + ENQUEUE_GRACE_S, job)
+            except Exception:
+                log.exception("job %s breaks whoever tends it, and is left alone", job_id)
 
     async def _enqueue(self, job: Job) -> None:
         if job.enqueued:
@@ -109,15 +110,21 @@ class Janitor:
                 await self._bury(letter)
 
     async def _bury(self, letter: Delivery) -> None:
+        """Settle a dead letter for good: it must never come again, or it would do to the next gateway what it did to this one."""
         try:
-            task = Task.FromString(letter.body)
-        except DecodeError:
-            task = Task()
-        if not task.job_id:
-            log.error("a dead letter of %d bytes is not a task and is dropped (%s)", len(letter.body), letter.reason)
-            await letter.ack()
-            return
-        failure = Failure("WORKER_LOST", f"no worker survived it: the broker gave the task up ({letter.reason})")
+            await self._fail(letter, read_task(letter.body))
+        except UnreadableTask as error:
+            log.error("a dead letter of %d bytes is no task and is dropped (%s): %s", len(letter.body), letter.reason, error)
+        except Exception:
+            log.exception("a dead letter of %d bytes breaks its reader and is dropped (%s)", len(letter.body), letter.reason)
+        await letter.ack()
+
+    async def _fail(self, letter: Delivery, task: Task) -> None:
+        try:
+            check_task(task)
+            failure = Failure("WORKER_LOST", f"no worker survived it: the broker gave the task up ({letter.reason})")
+        except ImpossibleTask as error:
+            failure = Failure("INTERNAL", f"its task cannot be done: {error}")
         change = await self._store.journal.insist(
             Failed(
                 id=new_event_id(),
@@ -130,7 +137,8 @@ class Janitor:
                 accepted_id=task.accepted_id,
             )
         )
-        item = change.after.items[task.item] if change.after and task.item < len(change.after.items) else None
+        job = change.after
+        item = job.items[task.item] if job and task.item < len(job.items) else None
         log.warning(
             "dead letter: job %s item %d, %s, attempts %s, last worker %s, cause %s",
             task.job_id,
@@ -138,6 +146,5 @@ class Janitor:
             letter.reason,
             item.attempt if item else "unknown",
             item.worker if item else "unknown",
-            item.failure.message if item and item.failure else "unknown",
+            item.failure.message if item and item.failure else f"unknown, {change.ignored}",
         )
-        await letter.ack()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dispatch.options import MAX_PICTURE_BYTES, MAX_PIXELS, MAX_VIDEO_FRAMES
+from dispatch.options import (
+    MAX_ATTEMPTS,
+    MAX_CATEGORIES,
+    MAX_EXECUTION_TIMEOUT_NS,
+    MAX_FPS,
+    MAX_PICTURE_BYTES,
+    MAX_PIXELS,
+    MAX_RESULTS,
+    MAX_VIDEO_FRAMES,
+    MAX_VIDEO_TIME_NS,
+)
 
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3600 * SECOND_NS
@@ -45,11 +55,11 @@ class Limits:
     max_name_length: int = 255
     max_request_id_length: int = 128
     max_reason_length: int = 256
-    max_results: int = 100
-    max_categories: int = 100
-    max_attempts: int = 10
+    max_results: int = MAX_RESULTS
+    max_categories: int = MAX_CATEGORIES
+    max_attempts: int = MAX_ATTEMPTS
     max_start_deadline_ns: int = 7 * DAY_NS
-    max_execution_timeout_ns: int = HOUR_NS // 4
+    max_execution_timeout_ns: int = MAX_EXECUTION_TIMEOUT_NS
     max_ttl_ns: int = 7 * DAY_NS
     max_wait_ns: int = 60 * SECOND_NS
     max_page_size: int = 500
@@ -58,8 +68,8 @@ class Limits:
     max_reasons: int = 16
     max_listed_items: int = 10
     max_video_frames: int = MAX_VIDEO_FRAMES
-    max_video_time_ns: int = DAY_NS
-    max_fps: float = 60.0
+    max_video_time_ns: int = MAX_VIDEO_TIME_NS
+    max_fps: float = MAX_FPS
     max_upload_bytes: int = MAX_UPLOAD_BYTES
     max_picture_bytes: int = MAX_PICTURE_BYTES
 

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
 
 from dispatch.codec import duration, nanoseconds
-from dispatch.options import MAX_PICTURE_BYTES
+from dispatch.options import MAX_PICTURE_BYTES, MAX_RESULTS
 from dispatch.v1.task_pb2 import Task
 from myeye.v1.detection_pb2 import BoundingBox, Detection, DetectionResult
 from myeye.v1.job_pb2 import Timings
 from worker.attempt import Attempt
 from worker.detection import Box, DetectOutcome, DetectRequest, PictureRejected
-
-MAX_RESULTS = 100
-
-
-def parse_task(body: bytes) -> Task | None:
-    """Read a task; None when it is not one."""
-    try:
-        task = Task.FromString(body)
-    except DecodeError:
-        return None
-    return task if task.id and task.job_id and task.item >= 0 else None
 
 
 def check_size(task: Task) -> None:

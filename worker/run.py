@@ -18,11 +18,11 @@ from dispatch.fold import Change
 from dispatch.journal import new_event_id
 from dispatch.lifecycle import State
 from dispatch.ports import Delivery
+from dispatch.task import ImpossibleTask, UnreadableTask, check_task, read_task
 from dispatch.v1.task_pb2 import Task
 from worker.attempt import Attempt
 from worker.desk import Desk
 from worker.failure import FORESEEN, failure_of
-from worker.messages import parse_task
 from worker.picture_work import PictureWork
 from worker.retry import retry
 from worker.video.work import VideoWork
@@ -34,11 +34,19 @@ log = logging.getLogger(__name__)
 
 async def run(desk: Desk, delivery: Delivery) -> None:
     """Do what the delivered task asks for, if it is still wanted, and settle the delivery."""
-    task = parse_task(delivery.body)
-    if task is None:
-        log.error("a task of %d bytes is not readable and becomes a dead letter", len(delivery.body))
+    try:
+        task = read_task(delivery.body)
+    except UnreadableTask as error:
+        log.error("a task of %d bytes is not readable and becomes a dead letter: %s", len(delivery.body), error)
         await delivery.reject()
-    elif _too_late(task, delivery) and await _expired(desk, task):
+        return
+    try:
+        check_task(task)
+    except ImpossibleTask as error:
+        log.error("not to be done, it becomes a dead letter: %s", error, extra={"job": task.job_id, "item": task.item})
+        await delivery.reject()
+        return
+    if _too_late(task, delivery) and await _expired(desk, task):
         log.info("too late to start", extra={"job": task.job_id, "item": task.item})
         await delivery.ack()
     else:

@@ -41,6 +41,7 @@ class Task(_message.Message):
     ACCEPTED_ID_FIELD_NUMBER: _builtins.int
     VIDEO_FIELD_NUMBER: _builtins.int
     INPUT_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier of this message, new for every publication: it tells a redelivery from a duplicate."""
@@ -62,6 +63,10 @@ class Task(_message.Message):
     """Identifier of the Accepted event that this task belongs to: a task of a refused submission is not taken for one of the next."""
     input_size_bytes: _builtins.int
     """Size of what is at `input_blob`, in bytes."""
+    version: _builtins.int
+    """What a worker must know to do this task. Raised when a task comes to say something that older workers would get wrong by skipping it:
+    to them it is a dead letter. A field that may be skipped needs no new version.
+    """
     max_attempts: _builtins.int
     """Attempts of the item, for a worker that does not know the job: the event log has the last word."""
     @_builtins.property
@@ -102,11 +107,12 @@ class Task(_message.Message):
         accepted_id: _builtins.bytes = ...,
         video: _job_pb2.VideoOptions | None = ...,
         input_size_bytes: _builtins.int = ...,
+        version: _builtins.int = ...,
         max_attempts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "execution_timeout", b"execution_timeout", "options", b"options", "start_deadline_time", b"start_deadline_time", "video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_id", b"accepted_id", "annotated_blob", b"annotated_blob", "attempt", b"attempt", "create_time", b"create_time", "execution_timeout", b"execution_timeout", "id", b"id", "input_blob", b"input_blob", "input_size_bytes", b"input_size_bytes", "item", b"item", "job_id", b"job_id", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "start_deadline_time", b"start_deadline_time", "traceparent", b"traceparent", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_id", b"accepted_id", "annotated_blob", b"annotated_blob", "attempt", b"attempt", "create_time", b"create_time", "execution_timeout", b"execution_timeout", "id", b"id", "input_blob", b"input_blob", "input_size_bytes", b"input_size_bytes", "item", b"item", "job_id", b"job_id", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "start_deadline_time", b"start_deadline_time", "traceparent", b"traceparent", "version", b"version", "video", b"video"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

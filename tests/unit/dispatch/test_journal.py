@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from dispatch.codec import decode_record, spec_of
+from dispatch.codec import decode_record, spec_of, timestamp
 from dispatch.errors import BrokerUnavailable, LogTruncated
 from dispatch.events import Accepted, Cancelled, Enqueued, Marker
 from dispatch.fold import Change
 from dispatch.journal import Journal, new_event_id
+from dispatch.v1 import event_pb2
 from dispatch.v1.event_pb2 import JobSpec, StoredInput
 
 
@@ -180,3 +183,55 @@ async def test_a_cancelled_caller_does_not_take_the_others_with_it():
         await waiting[1]
         with pytest.raises(asyncio.CancelledError):
             await waiting[0]
+
+
+def _record(**kind: object) -> event_pb2.Event:
+    return event_pb2.Event(id=new_event_id(), job_id="job", time=timestamp(1), **kind)
+
+
+def _accepted(**changes: object) -> event_pb2.Event:
+    fields = {"inputs": [StoredInput()], "max_attempts": 1} | changes
+    return _record(accepted=event_pb2.Accepted(spec=JobSpec(**fields)))
+
+
+def _with(event: event_pb2.Event, **changes: object) -> event_pb2.Event:
+    for name, value in changes.items():
+        event.ClearField(name)
+        event.MergeFrom(event_pb2.Event(**{name: value}))
+    return event
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        _record(),
+        event_pb2.Event.FromString(_record().SerializeToString() + b"\xf2\x06\x02hi"),  # field 110: of a later version
+        _accepted(inputs=[]),
+        _accepted(max_attempts=0),
+        _accepted(priority=99),
+        _accepted(model="m" * 129),
+        _accepted(ttl=Duration(seconds=-1)),
+        _accepted(ttl=Duration(seconds=2**62)),
+        _accepted(start_deadline=Duration(seconds=2**62)),
+        _with(_accepted(), job_id="../../other"),
+        _with(_accepted(), job_id="other/0"),
+        _with(_accepted(), job_id=""),
+        _with(_record(enqueued=event_pb2.Enqueued()), time=Timestamp(seconds=-1)),
+        _with(_record(enqueued=event_pb2.Enqueued()), time=Timestamp(seconds=2**62)),
+        _record(frames_found=event_pb2.FramesFound(first_frame=-1)),
+    ],
+)
+async def test_what_is_not_known_or_cannot_be_is_left_out_with_one_line_and_stops_no_reader(
+    strange: event_pb2.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    log, changes = ToyLog(), list[Change]()
+    good = event_pb2.Event(id=b"good", job_id="job", time=timestamp(1), enqueued=event_pb2.Enqueued())
+    log.records += [
+        event_pb2.Record(events=[strange, good]).SerializeToString(),
+        b"\xff garbage",
+    ]
+    async with following(log, changes) as journal:
+        await journal.barrier()
+    assert [change.event.id for change in changes][:1] == [b"good"]
+    assert len(changes) == 2, "the good one, and the marker"
+    assert [("was left out" in record.message, record.levelname) for record in caplog.records] == [(True, "ERROR")] * 2
