@@ -138,7 +138,7 @@ class Janitor:
             )
         )
         job = change.after
-        item = job.items[task.item] if job and task.item < len(job.items) else None
+        item = job.items[task.item] if job and 0 <= task.item < len(job.items) else None
         log.warning(
             "dead letter: job %s item %d, %s, attempts %s, last worker %s, cause %s",
             task.job_id,

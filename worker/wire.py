@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
 from worker.detection import Box, DetectOutcome, DetectRequest, Stage
+from worker.field_types import check_fields
 
 LENGTHS = struct.Struct("!II")
 """Of the head and of the body, in bytes."""
@@ -110,16 +111,18 @@ def pack(name: str, fields: dict[str, Any], body: bytes) -> bytes:
 
 
 def unpack(head: bytes, body: bytes, read: Callable[[str, dict[str, Any], bytes], M]) -> M:
-    """Take a frame apart and let `read` make the message.
+    """Take a frame apart and let `read` make the message, whose fields must be of their types.
 
     Raises:
         ValueError: it is none.
     """
     try:
         name, fields = json.loads(head)
-        return read(name, fields, body)
-    except (AttributeError, KeyError, TypeError) as error:
+        message = read(name, fields, body)
+        check_fields(message)
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"not a message: {head[:100]!r}") from error
+    return message
 
 
 def _message(name: str, fields: dict[str, Any], body: bytes) -> Message:
