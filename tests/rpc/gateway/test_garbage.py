@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from google.protobuf.duration_pb2 import Duration
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

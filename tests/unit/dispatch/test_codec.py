@@ -19,7 +19,8 @@ def kept(event: Event) -> bool:
 
 
 def accepted(**fields: Duration) -> Event:
-    return Event(accepted=Accepted(spec=JobSpec(inputs=[StoredInput(blob="jobs/a/0/input")], max_attempts=1, **fields)))
+    spec = JobSpec(inputs=[StoredInput(blob="jobs/a/0/input")], model="m", max_attempts=1, **fields)
+    return Event(job_id="a", accepted=Accepted(spec=spec))
 
 
 @pytest.mark.parametrize(
