@@ -16,6 +16,7 @@ from dispatch.errors import DispatchError
 from dispatch.options import (
     MAX_ATTEMPTS,
     MAX_CATEGORIES,
+    MAX_CATEGORY_LENGTH,
     MAX_EXECUTION_TIMEOUT_NS,
     MAX_FPS,
     MAX_RESULTS,
@@ -113,6 +114,8 @@ def _options(options: DetectionOptions) -> Iterator[str]:
     for field in ("category_allowlist", "category_denylist"):
         if (count := len(getattr(options, field))) > MAX_CATEGORIES:
             yield f"its {field} has {count} entries"
+        elif any(len(name) > MAX_CATEGORY_LENGTH for name in getattr(options, field)):
+            yield f"its {field} has too long an entry"
 
 
 def _video(video: VideoOptions) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dispatch.options import (
     MAX_ATTEMPTS,
     MAX_CATEGORIES,
+    MAX_CATEGORY_LENGTH,
     MAX_EXECUTION_TIMEOUT_NS,
     MAX_FPS,
     MAX_PICTURE_BYTES,
@@ -57,6 +58,7 @@ class Limits:
     max_reason_length: int = 256
     max_results: int = MAX_RESULTS
     max_categories: int = MAX_CATEGORIES
+    max_category_length: int = MAX_CATEGORY_LENGTH
     max_attempts: int = MAX_ATTEMPTS
     max_start_deadline_ns: int = 7 * DAY_NS
     max_execution_timeout_ns: int = MAX_EXECUTION_TIMEOUT_NS

@@ -246,6 +246,7 @@ def _options(options: DetectionOptions, limits: Limits, categories: Collection[s
         if len(names) > limits.max_categories:
             yield Violation(f"options.{field}", f"must have at most {limits.max_categories} entries, not {len(names)}")
         for index, name in enumerate(names):
+            yield from _too_long(f"options.{field}[{index}]", name, limits.max_category_length)
             if categories and name not in categories:
                 yield Violation(f"options.{field}[{index}]", f"{name!r} is not a category of the model")
 

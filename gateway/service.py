@@ -204,6 +204,7 @@ def _limits(limits: Limits) -> capabilities_pb2.Limits:
         max_request_id_length=limits.max_request_id_length,
         max_results=limits.max_results,
         max_categories=limits.max_categories,
+        max_category_length=limits.max_category_length,
         max_attempts=limits.max_attempts,
         max_start_deadline=duration(limits.max_start_deadline_ns),
         max_execution_timeout=duration(limits.max_execution_timeout_ns),

@@ -147,7 +147,8 @@ async def test_a_forged_acceptance_does_not_stop_the_gateway(front, hand, accept
     """What cannot be is left out when it is read, on every gateway alike: see the tests of the journal."""
     spec = JobSpec(inputs=[StoredInput(blob="jobs/x/0/input")], max_attempts=3, **accepted)
     forged = event_pb2.Event(id=new_event_id(), job_id="a" * 26, time=timestamp(1), accepted=event_pb2.Accepted(spec=spec))
-    await hand.broker.log.append(event_pb2.Record(events=[forged]).SerializeToString())
+    enqueued = event_pb2.Event(id=new_event_id(), job_id="a" * 26, time=timestamp(1), enqueued=event_pb2.Enqueued())
+    await hand.broker.log.append(event_pb2.Record(events=[forged, enqueued]).SerializeToString())
     await still_works(front, hand)
     assert len((await front.stub.List(pb.ListRequest())).jobs) == 1
 

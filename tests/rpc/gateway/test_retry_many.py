@@ -214,6 +214,16 @@ async def test_calls_that_cross_on_two_gateways_make_one_job_of_each(start, hand
             assert sorted(job.retry_of for job in await all_jobs(front) if job.retry_of) == sorted(dead)
 
 
+async def test_what_another_gateway_has_retried_a_moment_ago_counts(start):
+    async with AsyncExitStack() as stack:
+        one, other = [await stack.enter_async_context(start()) for _ in range(2)]
+        for _ in range(10):
+            old = await cancelled(one)
+            new = (await one.stub.Retry(pb.RetryRequest(job_id=old))).job.id
+            (outcome,) = (await retry_many(other, job_ids=[old])).outcomes
+            assert (reason(outcome), metadata(outcome)["job_id"]) == ("JOB_RETRIED", new)
+
+
 async def test_after_a_restart_a_repeated_call_still_makes_nothing(start):
     async with start() as front:
         old = await cancelled(front)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatch.blob_folder import FolderBlobs
-from dispatch.options import MAX_ATTEMPTS, MAX_CATEGORIES, MAX_EXECUTION_TIMEOUT_NS, MAX_FPS, MAX_RESULTS
+from dispatch.options import MAX_ATTEMPTS, MAX_CATEGORIES, MAX_CATEGORY_LENGTH, MAX_EXECUTION_TIMEOUT_NS, MAX_FPS, MAX_RESULTS
 from dispatch.task import MAX_ID_LENGTH, ImpossibleTask, UnreadableTask, check_task, read_task
 from dispatch.v1.task_pb2 import Task
 from gateway.limits import Defaults, Limits
@@ -91,6 +91,10 @@ def test_what_names_no_item_is_no_task(body, why):
         ({"options": DetectionOptions(max_results=0)}, "max_results"),
         ({"options": DetectionOptions(max_results=MAX_RESULTS + 1)}, "max_results"),
         ({"options": DetectionOptions(category_denylist=["c"] * (MAX_CATEGORIES + 1))}, "category_denylist has 101"),
+        (
+            {"options": DetectionOptions(category_allowlist=["c", "c" * (MAX_CATEGORY_LENGTH + 1)])},
+            "category_allowlist has too long",
+        ),
         ({"video": VideoOptions(max_fps=math.nan)}, "video.max_fps"),
         ({"video": VideoOptions(max_fps=MAX_FPS + 1)}, "video.max_fps"),
         ({"video": VideoOptions(start=Duration(seconds=-1))}, "video.start"),
@@ -104,13 +108,16 @@ def test_what_no_gateway_would_have_asked_for_must_not_be_done(changes, why):
 
 def test_what_gateways_let_pass_at_most_may_be_done():
     limits, defaults = Limits(), Defaults()
+    categories = ["c" * limits.max_category_length] * limits.max_categories
     check_task(
         task(
             attempt=limits.max_attempts,
             max_attempts=limits.max_attempts,
             execution_timeout=MAX_TIMEOUT,
             options=DetectionOptions(
-                score_threshold=1.0, max_results=limits.max_results, category_allowlist=["c"] * limits.max_categories
+                score_threshold=1.0,
+                max_results=limits.max_results,
+                category_allowlist=categories,
             ),
             video=VideoOptions(max_fps=limits.max_fps, end=Duration(seconds=limits.max_video_time_ns // 10**9)),
         )

@@ -70,6 +70,7 @@ def longest(ns: int) -> Duration:
         {"options": DetectionOptions(max_results=LIMITS.max_results)},
         {"options": DetectionOptions(category_allowlist=["cat"] * LIMITS.max_categories)},
         {"model": "not-seen-yet", "options": DetectionOptions(category_denylist=["anything"])},
+        {"model": "not-seen-yet", "options": DetectionOptions(category_denylist=["c" * LIMITS.max_category_length])},
         {"max_attempts": LIMITS.max_attempts},
         {"start_deadline": longest(LIMITS.max_start_deadline_ns)},
         {"execution_timeout": longest(LIMITS.max_execution_timeout_ns)},
@@ -114,6 +115,10 @@ def test_what_is_just_within_a_limit_passes(fields: dict[str, object]):
         ({"options": DetectionOptions(max_results=0)}, "options.max_results"),
         ({"options": DetectionOptions(max_results=LIMITS.max_results + 1)}, "options.max_results"),
         ({"options": DetectionOptions(category_allowlist=["cat"] * (LIMITS.max_categories + 1))}, "options.category_allowlist"),
+        (
+            {"model": "not-seen-yet", "options": DetectionOptions(category_denylist=["c" * (LIMITS.max_category_length + 1)])},
+            "options.category_denylist[0]",
+        ),
         ({"options": DetectionOptions(category_allowlist=["cat"], category_denylist=["person"])}, "options.category_denylist"),
         ({"options": DetectionOptions(category_denylist=["cat", "unicorn"])}, "options.category_denylist[1]"),
         ({"priority": 9}, "priority"),
