@@ -26,13 +26,17 @@ def breaches(record: Record) -> list[str]:
 def _each(record: Record) -> Iterator[str]:
     for submission in record.submissions:
         name = submission.job_id or f"request {submission.request_id}"
-        for breach in (*_identity(submission), *_story(submission, record), *_outcome(submission, record)):
+        for breach in (*_identity(submission, record), *_story(submission, record), *_outcome(submission, record)):
             yield f"{name}: {breach}"
 
 
-def _identity(submission: Submission) -> Iterator[str]:
+def _identity(submission: Submission, record: Record) -> Iterator[str]:
     if len(set(submission.job_ids)) > 1:
         yield f"one request_id made several jobs: {sorted(set(submission.job_ids))}"
+    if submission.job_ids and submission.job_id != submission.derived_id:
+        yield f"its id is not the one that its request_id makes, {submission.derived_id}"
+    if submission.refused and submission.derived_id in record.aftermath.blob_folders:
+        yield f"was refused ({submission.refused}) and left blobs behind"
     if submission.refused and submission.job_ids:
         yield f"was refused ({submission.refused}) and accepted"
 
@@ -113,8 +117,8 @@ def _whole(record: Record) -> Iterator[str]:
             yield f"gateway {number} lists jobs that nobody was told of: {sorted(strangers)}"
         if missing := known - listed:
             yield f"gateway {number} does not list accepted jobs: {sorted(missing)}"
-    if orphans := after.blob_folders - known:
-        yield f"blobs were left behind of jobs that are not: {sorted(orphans)}"
+    if missing := known - after.blob_folders:
+        yield f"accepted jobs have lost their blobs: {sorted(missing)}"
     if after.waiting_tasks:
         yield f"{after.waiting_tasks} tasks still wait, although every job has ended"
     yield from after.unhealed

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gateway import ids
 from myeye.v1.job_pb2 import Job
+
+NOBODY = ""
+"""The principal of all clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,11 @@ class Submission:
     @property
     def job_id(self) -> str | None:
         return self.job_ids[0] if self.job_ids else None
+
+    @property
+    def derived_id(self) -> str:
+        """What the job's id must be, whichever gateway makes it."""
+        return ids.job_id(NOBODY, "Submit", self.request_id)
 
 
 @dataclass(slots=True)

@@ -86,7 +86,7 @@ class Site:
             command = ("tests.torture.gateway", "--listen", f"127.0.0.1:{port}", "--heartbeat", "2", "--drain", "2")
             self.gateways.append(self._process(f"gateway-{n}", command, n))
         for n in range(WORKERS):
-            flags = ("--name", f"worker-{n}", "--detectors", str(DETECTORS), "--retry-delay", "0.1", "--retry-delay-cap", "1")
+            flags = ("--name", f"worker-{n}", "--detectors", str(DETECTORS), "--retry-delay", "0.1", "--retry-delay-cap", "4")
             self.workers.append(self._process(f"worker-{n}", ("tests.torture.worker", *flags), GATEWAYS + n))
         echo = (sys.executable, "-m", "tests.torture.echo", self.broker)
         self.echo = Process("echo", echo, log=self.folder / "echo.log")
@@ -131,8 +131,8 @@ class Site:
         return psutil.Process(self.workers[worker].pid).children()
 
     def blob_folders(self) -> set[str]:
-        """Name the jobs that have blobs."""
-        return {path.name for path in self.blobs.glob("jobs/*") if any(each.is_file() for each in path.rglob("*"))}
+        """Name the jobs that have blobs, by the names of their files: "jobs~<job id>~…"."""
+        return {path.name.split("~")[1] for path in self.blobs.glob("*/jobs~*")}
 
     def remove(self) -> None:
         """Remove what the run left on disk."""

@@ -18,6 +18,7 @@ from tests.torture.detector import finding
 from tests.torture.records import Aftermath, Picture, Record, Sight, Submission
 from tests.torture.schedule import schedule
 
+JOB = Submission("r", (), 1).derived_id
 GOOD = Picture("good", b"good:1")
 EVENTS = [
     (1, Event(sequence=1, job_accepted=JobAccepted(items_total=1)).SerializeToString()),
@@ -33,22 +34,28 @@ def job(state: int = STATE_SUCCEEDED, found: str = finding(GOOD.content), reason
         packed = Any()
         packed.Pack(ErrorInfo(reason=reason))
         item.error.CopyFrom(Status(details=[packed]))
-    return Job(id="j", state=state, items=[item])
+    return Job(id=JOB, state=state, items=[item])
 
 
 def sound() -> Record:
-    submission = Submission("r", (GOOD,), 3, job_ids=["j", "j"], sights=[Sight(list(EVENTS), ended_ok=True), Sight(EVENTS[:2])])
+    submission = Submission("r", (GOOD,), 3, job_ids=[JOB, JOB], sights=[Sight(list(EVENTS), ended_ok=True), Sight(EVENTS[:2])])
     after = Aftermath(
-        jobs=[{"j": job()}, {"j": job()}],
-        histories=[{"j": list(EVENTS)}, {"j": list(EVENTS)}],
-        listed=[{"j"}, {"j"}],
-        blob_folders={"j"},
+        jobs=[{JOB: job()}, {JOB: job()}],
+        histories=[{JOB: list(EVENTS)}, {JOB: list(EVENTS)}],
+        listed=[{JOB}, {JOB}],
+        blob_folders={JOB},
     )
     return Record(submissions=[submission], aftermath=after)
 
 
+def refused_with_blobs(record: Record) -> Submission:
+    submission = Submission("s", (GOOD,), 3, refused="QUEUE_FULL")
+    record.aftermath.blob_folders.add(submission.derived_id)
+    return submission
+
+
 def everywhere(record: Record, **changes: object) -> None:
-    record.aftermath.jobs = [{"j": job(**changes)} for _ in record.aftermath.jobs]  # type: ignore[arg-type]
+    record.aftermath.jobs = [{JOB: job(**changes)} for _ in record.aftermath.jobs]  # type: ignore[arg-type]
 
 
 def test_a_sound_record_passes():
@@ -61,15 +68,15 @@ def test_a_sound_record_passes():
         (lambda r: r.submissions[0].job_ids.append("k"), "several jobs"),
         (lambda r: setattr(r.submissions[0], "refused", "QUEUE_FULL"), "refused"),
         (lambda r: [histories.clear() for histories in r.aftermath.histories], "it is lost"),
-        (lambda r: r.aftermath.histories[1]["j"].pop(), "different histories"),
-        (lambda r: [histories["j"].pop(1) for histories in r.aftermath.histories], "numbered"),
-        (lambda r: [histories["j"].pop() for histories in r.aftermath.histories], "exactly one terminal"),
+        (lambda r: r.aftermath.histories[1][JOB].pop(), "different histories"),
+        (lambda r: [histories[JOB].pop(1) for histories in r.aftermath.histories], "numbered"),
+        (lambda r: [histories[JOB].pop() for histories in r.aftermath.histories], "exactly one terminal"),
         (lambda r: r.submissions[0].sights[0].events.pop(1), "watcher 0 was told"),
         (lambda r: r.submissions[0].sights[1].events.append(EVENTS[1]), "watcher 1 was told"),
         (lambda r: r.submissions[0].sights[1].events.append((3, b"other")), "something else"),
         (lambda r: setattr(r.submissions[0].sights[1], "ended_ok", True), "ended OK after 2 of 4"),
         (lambda r: r.aftermath.jobs[1].clear(), "does not know"),
-        (lambda r: r.aftermath.jobs[1].update(j=job(attempt=2)), "disagree"),
+        (lambda r: r.aftermath.jobs[1].update({JOB: job(attempt=2)}), "disagree"),
         (lambda r: setattr(r.submissions[0], "cancelled", True), "Cancel answered OK"),
         (lambda r: everywhere(r, state=STATE_RUNNING), "ended in state"),
         (lambda r: everywhere(r, state=STATE_FAILED, reason="WORKER_LOST"), "ended in state"),
@@ -79,7 +86,9 @@ def test_a_sound_record_passes():
         (lambda r: setattr(r.submissions[0], "pictures", (Picture("bad", b"bad:1"),)), "not IMAGE_INVALID"),
         (lambda r: r.aftermath.listed[0].add("stranger"), "nobody was told of"),
         (lambda r: r.aftermath.listed[1].clear(), "does not list"),
-        (lambda r: r.aftermath.blob_folders.add("orphan"), "left behind"),
+        (lambda r: r.aftermath.blob_folders.clear(), "lost their blobs"),
+        (lambda r: r.submissions.append(refused_with_blobs(r)), "left blobs behind"),
+        (lambda r: setattr(r.submissions[0], "request_id", "other"), "not the one that its request_id makes"),
         (lambda r: setattr(r.aftermath, "waiting_tasks", 1), "still wait"),
         (lambda r: r.aftermath.unhealed.append("gateway 0 is down"), "gateway 0 is down"),
         (lambda r: r.aftermath.growth.append("it grew"), "it grew"),
