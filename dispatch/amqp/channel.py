@@ -21,6 +21,9 @@ OPERATOR_MUST_ACT = frozenset({403, 406})
 """Access refused; declared before with other arguments."""
 
 
+NODE_DOWN = "down or inaccessible"
+
+
 class NotThere(BrokerUnavailable):
     """The queue does not exist."""
 
@@ -94,7 +97,7 @@ class Channel:
         await asyncio.wait((answer, self._lost), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
         if self._lost.done() and not answer.done():
             reason = self._lost.result()
-            raise _translated(reason) from reason
+            raise translated(reason) from reason
         return answer.done()
 
     async def declare(self, spec: QueueSpec) -> int:
@@ -147,9 +150,10 @@ def settle(future: asyncio.Future[T], result: T) -> None:
         future.set_result(result)
 
 
-def _translated(reason: Exception) -> BrokerUnavailable | ConfigurationError:
+def translated(reason: Exception) -> BrokerUnavailable | ConfigurationError:
+    """Say what the end of a channel means. A queue whose node is down is told with the code of one that is not there."""
     if isinstance(reason, ChannelClosedByBroker):
-        if reason.reply_code == NOT_FOUND:
+        if reason.reply_code == NOT_FOUND and NODE_DOWN not in reason.reply_text:
             return NotThere(reason.reply_text)
         if reason.reply_code in OPERATOR_MUST_ACT:
             return ConfigurationError(f"RabbitMQ refuses: {reason.reply_text}")
