@@ -17,11 +17,9 @@ T = TypeVar("T")
 
 STEP_LIMIT_S = 5.0
 NOT_FOUND = 404
+NODE_DOWN = "down or inaccessible"
 OPERATOR_MUST_ACT = frozenset({403, 406})
 """Access refused; declared before with other arguments."""
-
-
-NODE_DOWN = "down or inaccessible"
 
 
 class NotThere(BrokerUnavailable):
