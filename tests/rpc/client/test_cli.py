@@ -14,19 +14,32 @@ from PIL import Image
 from myeye import Job, State, WatchResponse
 from myeye.v1.job_pb2 import Progress
 
+INTERRUPTED_ELSEWHERE = """
+import signal, sys, threading
+
+from myeye.cli import main
+
+def interrupt():
+    sys.stdin.read()
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+sys.exit(main())
+"""
+
 
 @pytest.fixture
 def start(server, tmp_path):
     """Start `myeye` in the test's folder, against the test's gateway."""
 
-    async def start(*arguments, **environ):
+    async def start(*arguments, program=("-m", "myeye"), stdin=None, **environ):
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "myeye",
+            *program,
             *map(str, arguments),
             cwd=tmp_path,
             env={**os.environ, "MYEYE_TARGET": server.target, **environ},
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
@@ -148,6 +161,16 @@ async def test_an_interrupt_says_that_the_job_goes_on(gateway, start):
     assert process.returncode == 130
     assert "job job0 goes on" in err.decode()
     assert "myeye cancel job0" in err.decode()
+
+
+async def test_an_interrupt_is_heard_in_whatever_thread_it_arrives(gateway, start):
+    gateway.jobs["job0"] = Job(id="job0", state=State.STATE_RUNNING, progress=Progress(items_total=1))
+    gateway.streams.append([WatchResponse(snapshot=gateway.jobs["job0"]), gateway.never])
+    process = await start("watch", "job0", program=("-c", INTERRUPTED_ELSEWHERE), stdin=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(60):
+        assert b"RUNNING" in await process.stdout.readline()
+        await process.communicate(b"now")
+    assert process.returncode == 130
 
 
 async def test_get_list_and_models_tell_what_there_is(client, run, picture):

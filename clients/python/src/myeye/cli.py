@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Mapping
 
 from myeye.aio import DEFAULT_TARGET, AsyncClient
@@ -58,7 +59,7 @@ def execute(arguments: argparse.Namespace, terminal: Terminal) -> int:
     logger.addHandler(Notices(terminal))
     try:
         return asyncio.run(_run(arguments, terminal))
-    except KeyboardInterrupt:
+    except (asyncio.CancelledError, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except (MyeyeError, OSError) as error:
         terminal.complain(explain(error, arguments.target))
@@ -66,6 +67,22 @@ def execute(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 
 async def _run(arguments: argparse.Namespace, terminal: Terminal) -> Exit:
+    _hear_interrupts(asyncio.get_running_loop(), asyncio.current_task())
     async with AsyncClient(arguments.target, timeout_s=arguments.timeout) as client:
         exit_code: Exit = await arguments.run(arguments, client, terminal)
         return exit_code
+
+
+def _hear_interrupts(loop: asyncio.AbstractEventLoop, work: asyncio.Task[Exit] | None) -> None:
+    """Let Ctrl-C cancel the work; a second one ends it at once.
+
+    asyncio's own handling can miss one: it only wakes a loop whose wait the signal cuts short, and not one that is about to
+    wait, or that waits while another thread gets the signal.
+    """
+
+    def cancel() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        if work:
+            work.cancel()
+
+    loop.add_signal_handler(signal.SIGINT, cancel)
