@@ -35,7 +35,7 @@ class BrokerOptions:
     name: str = "myeye"
     """Prefix of every queue, exchange and stream: two installations can share one broker."""
     max_queue_length: int = 100_000
-    """Tasks of one model and lane that may wait; more are refused."""
+    """Tasks of one model, lane and share that may wait; more are refused."""
     delivery_limit: int = 20
     """Deliveries of one task before the broker makes it a dead letter: a net under max_attempts, above its highest value."""
     log_max_age_s: float = 14 * DAY_S

@@ -29,16 +29,19 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A work queue: one for each model, lane and kind."""
+    """A work queue: one for each model, lane, kind and share (see `dispatch.shares`)."""
 
     model: str
     lane: Lane
     kind: Kind = Kind.PICTURE
+    share: int = 0
 
     @property
     def path(self) -> str:
         """Name it within an installation."""
-        return f"{self.model}.{self.lane.name.lower()}" + (".video" if self.kind is Kind.VIDEO else "")
+        video = ".video" if self.kind is Kind.VIDEO else ""
+        share = f".{self.share}" if self.share else ""
+        return f"{self.model}.{self.lane.name.lower()}{video}{share}"
 
 
 class Delivery(Protocol):

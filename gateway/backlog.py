@@ -14,10 +14,18 @@ PACE_SAMPLES = 32
 
 @dataclass(slots=True)
 class _Line:
-    """The items of one model and lane, in order of acceptance: how many ever came, and how many ever left."""
+    """A principal's items of one model and lane, in order of acceptance: how many ever came, and how many ever left.
+
+    `jobs` counts those of its jobs that have not ended: without one the line is forgotten.
+    """
 
     came: int = 0
     left: int = 0
+    jobs: int = 0
+
+    @property
+    def waiting(self) -> int:
+        return max(0, self.came - self.left)
 
 
 @dataclass(slots=True)
@@ -38,10 +46,10 @@ class _Pace:
 
 
 class Backlog:
-    """What waits, by model and lane."""
+    """What waits, by model, lane and principal."""
 
     def __init__(self) -> None:
-        self._lines: defaultdict[tuple[str, int], _Line] = defaultdict(_Line)
+        self._lines: defaultdict[tuple[str, int], defaultdict[str, _Line]] = defaultdict(lambda: defaultdict(_Line))
         self._before: dict[str, int] = {}
         self._paces: defaultdict[str, _Pace] = defaultdict(_Pace)
 
@@ -50,9 +58,11 @@ class Backlog:
         job = change.after or change.before
         if not change.applied or job is None:
             return
-        line = self._lines[job.spec.model, job.spec.priority]
+        lines = self._lines[job.spec.model, job.spec.priority]
+        line = lines[job.spec.principal]
         if change.before is None:
             self._before[job.id] = line.came
+            line.jobs += 1
         waiting = _waiting(change.after) - _waiting(change.before)
         if waiting > 0:
             line.came += waiting
@@ -61,14 +71,23 @@ class Backlog:
         if moved := _unfinished(change.after) - _unfinished(change.before):
             self._paces[job.spec.model].count(moved, change.event.time_ns)
         if change.after is None or change.after.state.terminal:
-            self._before.pop(job.id, None)
+            if self._before.pop(job.id, None) is not None:
+                line.jobs -= 1
+            if not line.jobs:
+                lines.pop(job.spec.principal)
+
+    def ahead(self, job: Job) -> int:
+        """Count the items that a waiting job's own principal has before it, in its lane."""
+        line = self._lines[job.spec.model, job.spec.priority].get(job.spec.principal)
+        return max(0, self._before.get(job.id, 0) - line.left) if line else 0
 
     def position(self, job: Job) -> int:
-        """Estimate how many items are before a waiting job."""
-        own = self._lines[job.spec.model, job.spec.priority]
-        ahead = max(0, self._before.get(job.id, 0) - own.left)
-        more_urgent = (self._lines[job.spec.model, lane] for lane in Lane if lane > job.spec.priority)
-        return ahead + sum(max(0, line.came - line.left) for line in more_urgent)
+        """Estimate how many items are before a waiting job, as if principals took turns, whatever each has waiting."""
+        ahead = self.ahead(job)
+        own_lane = self._lines[job.spec.model, job.spec.priority].items()
+        others = sum(min(line.waiting, ahead + 1) for principal, line in own_lane if principal != job.spec.principal)
+        more_urgent = (self._lines[job.spec.model, lane].values() for lane in Lane if lane > job.spec.priority)
+        return ahead + others + sum(line.waiting for lines in more_urgent for line in lines)
 
     def pace_ns(self, model: str) -> float | None:
         """Average the time to the last items' ends, while there was something to do; None when none has ended."""

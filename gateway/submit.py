@@ -21,6 +21,7 @@ from dispatch.events import Accepted, Enqueued, Refused
 from dispatch.journal import Journal, new_event_id
 from dispatch.lifecycle import Job, State
 from dispatch.ports import BlobStore, Kind, Lane, Queue, TaskQueue
+from dispatch.shares import share_of
 from dispatch.v1.event_pb2 import JobSpec
 from dispatch.v1.task_pb2 import Task
 from gateway.errors import (
@@ -215,8 +216,10 @@ class Submitter:
             QueueIsFull: the job is no more.
             BrokerUnavailable, Unavailable: some tasks may be published; the job is still to be enqueued.
         """
+        ahead = self._store.backlog.ahead(job)
         published = await asyncio.gather(
-            *(self._tasks.publish(_queue(job, task), task.SerializeToString()) for task in tasks_of(job)), return_exceptions=True
+            *(self._tasks.publish(_queue(job, task, ahead), task.SerializeToString()) for task in tasks_of(job)),
+            return_exceptions=True,
         )
         failures = [outcome for outcome in published if isinstance(outcome, BaseException)]
         if any(isinstance(failure, QueueFull) for failure in failures):
@@ -231,9 +234,10 @@ class Submitter:
         return change.after
 
 
-def _queue(job: Job, task: Task) -> Queue:
+def _queue(job: Job, task: Task, ahead: int) -> Queue:
+    """Name the queue for a task of a job before which its principal has so many items waiting."""
     kind = Kind.VIDEO if task.HasField("video") else Kind.PICTURE
-    return Queue(job.spec.model, Lane(job.spec.priority), kind)
+    return Queue(job.spec.model, Lane(job.spec.priority), kind, share_of(kind, ahead + task.item))
 
 
 def tasks_of(job: Job) -> list[Task]:

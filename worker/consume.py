@@ -1,29 +1,21 @@
-"""Taking the tasks of one model and kind: the most urgent first, so many at once, and none after the signal to stop."""
+"""Taking the tasks of one model and kind: those that `Waiting` says first, so many at once, and none after the signal to stop."""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import count
 
 from dispatch.ports import Consumer, Delivery, Kind, Lane, Queue
+from dispatch.shares import shares
+from worker.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 
 def queues_of(model: str, kind: Kind = Kind.PICTURE) -> Sequence[Queue]:
-    """Name the queues of a model for tasks of a kind, one for each lane."""
-    return tuple(Queue(model, lane, kind) for lane in Lane)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Waiting:
-    urgency: int
-    arrival: int
-    delivery: Delivery = field(compare=False)
+    """Name the queues of a model for tasks of a kind, one for each lane and share."""
+    return tuple(Queue(model, lane, kind, share) for lane in Lane for share in shares(kind))
 
 
 class Intake:
@@ -33,8 +25,7 @@ class Intake:
         self._run = run
         self._slots = slots
         self._drain_s = drain_s
-        self._arrivals = count()
-        self._waiting: list[_Waiting] = []
+        self._waiting = Waiting()
         self._active: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -56,13 +47,12 @@ class Intake:
         await consumer.stop()
 
     def _take(self, delivery: Delivery) -> None:
-        urgency = delivery.queue.lane if delivery.queue else Lane.NORMAL
-        heapq.heappush(self._waiting, _Waiting(-urgency, next(self._arrivals), delivery))
+        self._waiting.push(delivery)
         self._fill()
 
     def _fill(self) -> None:
-        while self._waiting and len(self._active) < self._slots and not self._stopping:
-            task = asyncio.create_task(self._settle(heapq.heappop(self._waiting).delivery))
+        while len(self._active) < self._slots and not self._stopping and (delivery := self._waiting.pop()):
+            task = asyncio.create_task(self._settle(delivery))
             self._active.add(task)
             task.add_done_callback(self._ended)
 
@@ -82,10 +72,10 @@ class Intake:
             await delivery.reject()
 
     async def _hand_back(self) -> None:
-        log.info("stopping: %d tasks handed back, %d running", len(self._waiting), len(self._active))
-        for waiting in self._waiting:
-            await waiting.delivery.release()
-        self._waiting.clear()
+        handed_back = list(self._waiting.drain())
+        log.info("stopping: %d tasks handed back, %d running", len(handed_back), len(self._active))
+        for delivery in handed_back:
+            await delivery.release()
 
     async def _finish(self) -> None:
         if self._active:

@@ -53,7 +53,10 @@ def depth(connection: sqlite3.Connection, queue: str) -> int:
 
 def take(connection: sqlite3.Connection, consumer: str, rooms: Mapping[str, int], *, now_ns: int) -> list[Hold]:
     """Give `consumer` the oldest tasks, as many of each queue as it has room for."""
-    holds = [hold for queue, room in rooms.items() for hold in _take_from(connection, queue, room, consumer)]
+    holds: list[Hold] = []
+    for (queue,) in connection.execute("SELECT queue FROM depth WHERE waiting > 0").fetchall():
+        if room := rooms.get(queue, 0):
+            holds += _take_from(connection, queue, room, consumer)
     if holds:
         beat(connection, [consumer], now_ns=now_ns, beat_ns=0)
     return holds

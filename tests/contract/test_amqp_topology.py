@@ -19,9 +19,9 @@ def test_a_delay_is_never_shorter_than_asked_nor_twice_as_long(delay_s: float) -
     assert delay_s * 1000 <= ttl_ms < max(delay_s * 2000, SHORTEST_DELAY_MS + 1)
 
 
-def test_each_installation_model_lane_and_kind_has_a_queue_of_its_own() -> None:
+def test_each_installation_model_lane_kind_and_share_has_a_queue_of_its_own() -> None:
     other = Topology(BrokerOptions(name="other"))
-    queues = [Queue(model, lane, kind) for model in ("one", "two") for lane in Lane for kind in Kind]
+    queues = [Queue(model, lane, kind, share) for model in ("one", "two") for lane in Lane for kind in Kind for share in range(3)]
     names = {topology.tasks(queue).name for topology in (TOPOLOGY, other) for queue in queues}
     assert len(names) == 2 * len(queues)
 

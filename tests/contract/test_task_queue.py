@@ -131,10 +131,15 @@ async def test_tasks_come_in_the_order_of_publishing(broker: Broker) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [Queue("model", Lane.LOW), Queue("another", Lane.NORMAL), Queue("model", Lane.NORMAL, Kind.VIDEO)],
-    ids=["lane", "model", "kind"],
+    [
+        Queue("model", Lane.LOW),
+        Queue("another", Lane.NORMAL),
+        Queue("model", Lane.NORMAL, Kind.VIDEO),
+        Queue("model", Lane.NORMAL, share=1),
+    ],
+    ids=["lane", "model", "kind", "share"],
 )
-async def test_each_lane_model_and_kind_is_a_queue_of_its_own(broker: Broker, other: Queue) -> None:
+async def test_each_lane_model_kind_and_share_is_a_queue_of_its_own(broker: Broker, other: Queue) -> None:
     await broker.tasks.publish(other, b"other")
     await broker.tasks.publish(QUEUE, b"ours")
     async with broker.tasks.consume([QUEUE], prefetch=1) as consumer:

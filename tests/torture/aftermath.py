@@ -12,7 +12,7 @@ import psutil
 
 from dispatch.connect import connect
 from dispatch.options import BrokerOptions
-from dispatch.ports import Kind, Lane, Queue
+from dispatch.ports import Kind
 from harness.process import Process
 from myeye.v1.detection_service_pb2 import GetRequest, ListRequest, WatchRequest
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
@@ -20,6 +20,7 @@ from myeye.v1.job_pb2 import Job
 from tests.torture.records import Aftermath, Record
 from tests.torture.site import DETECTORS, MAX_QUEUE_LENGTH, NotSaid, Site
 from worker.config import DEFAULT_MODEL
+from worker.consume import queues_of
 
 HEAL_LIMIT_S = 120.0
 MORE_FILES = 30
@@ -107,7 +108,7 @@ async def _history(stub: DetectionServiceStub, job_id: str, last_sequence: int) 
 async def _waiting(site: Site) -> int:
     """Count the tasks that still wait; duplicates of what has ended are taken and dropped, so that soon there are none."""
     broker = await connect(site.broker, BrokerOptions(max_queue_length=MAX_QUEUE_LENGTH))
-    queues = [Queue(DEFAULT_MODEL, lane, kind) for lane in Lane for kind in Kind]
+    queues = [queue for kind in Kind for queue in queues_of(DEFAULT_MODEL, kind)]
     try:
         end_s = time.monotonic() + HEAL_LIMIT_S
         while True:

@@ -22,6 +22,7 @@ from dispatch.events import Event, Failed, Failure, Started, Succeeded
 from dispatch.journal import Journal, new_event_id
 from dispatch.options import BrokerOptions
 from dispatch.ports import Broker, Delivery, Kind, Lane, Queue
+from dispatch.shares import shares
 from dispatch.v1.task_pb2 import Task
 from gateway.config import Config, read_config
 from gateway.limits import Limits
@@ -47,7 +48,8 @@ class Hand:
 
     @asynccontextmanager
     async def taking(self, lane: Lane = Lane.NORMAL, kind: Kind = Kind.PICTURE) -> AsyncIterator[AsyncIterator[Delivery]]:
-        async with self.broker.tasks.consume([Queue(MODEL, lane, kind)], prefetch=100) as consumer:
+        queues = [Queue(MODEL, lane, kind, share) for share in shares(kind)]
+        async with self.broker.tasks.consume(queues, prefetch=100) as consumer:
             yield aiter(consumer)
 
     async def start(self, delivery: Delivery) -> tuple[Task, str]:

@@ -173,8 +173,12 @@ class Site:
     async def cancel(self, job_id: str) -> None:
         await self.journal.commit(Cancelled(id=new_event_id(), job_id=job_id, time_ns=time.time_ns(), reason="enough"))
 
-    async def depths(self) -> list[int]:
-        return [await self.broker.tasks.depth(queue) for queue in queues_of(MODEL)]
+    async def depths(self, kind: Kind = Kind.PICTURE) -> list[int]:
+        """Count what waits in each lane."""
+        depths = dict.fromkeys(Lane, 0)
+        for queue in queues_of(MODEL, kind):
+            depths[queue.lane] += await self.broker.tasks.depth(queue)
+        return list(depths.values())
 
     @asynccontextmanager
     async def delivery(self) -> AsyncIterator[Delivery]:

@@ -20,7 +20,6 @@ from dispatch.ports import Kind
 from dispatch.v1.signal_pb2 import Signal
 from myeye.v1.event_pb2 import FramesDetected as Told
 from myeye.v1.job_pb2 import VideoOptions, VideoResult
-from worker.consume import queues_of
 from worker.detection import DetectorFailed
 from worker.video import work
 
@@ -86,7 +85,7 @@ async def test_a_video_is_opened_then_told_frame_by_frame_and_succeeds(site: Any
     video = video_of(job)
     assert (video.width_px, video.height_px, video.fps, video.frames_done, video.frames_total) == (320, 240, 10.0, 10, 10)
     assert (video.annotated, job.items[0].result) == (False, b"")
-    assert [await site.broker.tasks.depth(queue) for queue in queues_of("toy", Kind.VIDEO)] == [0, 0, 0]
+    assert await site.depths(Kind.VIDEO) == [0, 0, 0]
 
 
 async def test_frames_are_told_while_the_video_still_runs(site: Any, pool_of: Any, clip: bytes) -> None:

@@ -24,8 +24,8 @@ class Line:
     def common(self, job_id: str) -> dict[str, object]:
         return {"id": next(ids), "job_id": job_id, "time_ns": next(self.clock)}
 
-    def accept(self, job_id: str, items: int = 1, lane: Lane = Lane.NORMAL) -> None:
-        spec = Spec("", "m", lane, items, 3, 1, None, (), b"")
+    def accept(self, job_id: str, items: int = 1, lane: Lane = Lane.NORMAL, principal: str = "") -> None:
+        spec = Spec(principal, "m", lane, items, 3, 1, None, (), b"")
         event = Accepted(**self.common(job_id), spec=spec, digest=b"")
         self.accepted[job_id] = event.id
         self.backlog.on_change(self.fold.apply(event))
@@ -70,6 +70,15 @@ def test_more_urgent_items_are_before_it_and_less_urgent_are_not():
     assert (line.position("high"), line.position("normal"), line.position("low")) == (0, 2, 3)
 
 
+def test_however_much_another_has_waiting_it_takes_turns():
+    line = Line()
+    line.accept("bulk", items=2000, principal="ann")
+    line.accept("first", principal="bob")
+    line.accept("second", items=2, principal="bob")
+    assert (line.position("bulk"), line.position("first"), line.position("second")) == (1, 1, 3)
+    assert [line.backlog.ahead(line.fold.jobs[job_id]) for job_id in ("bulk", "first", "second")] == [0, 0, 1]
+
+
 def test_the_pace_is_the_mean_time_to_the_next_end():
     line = Line()
     assert line.backlog.pace_ns("m") is None
@@ -94,4 +103,8 @@ def test_nothing_is_remembered_of_finished_jobs():
     line = Line()
     line.accept("a")
     line.cancel("a")
+    line.accept("b")
+    line.start("b")
+    line.succeed("b")
     assert line.backlog._before == {}
+    assert not any(line.backlog._lines.values())
