@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PROCESSES ?= 3# that run the tests: they wait more than they work
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -34,7 +35,7 @@ up: model ## run a gateway, a worker and the edge on localhost:8080 until Ctrl-C
 
 test: model ## all tests, with a private RabbitMQ, real detectors and real processes
 	@scripts/system-packages worker rabbitmq strace chromium node
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 unit: $(READY) ## the tests that need neither network nor processes, in seconds
 	$(BIN)/pytest tests/unit

@@ -13,7 +13,8 @@ import pika
 from bench.plan import Plan
 from bench.services import Myeye, Raw, Service
 from bench.usage import BROKER, GATEWAY, WORKERS, Roles
-from harness.mesh import Mesh, free_port
+from harness.mesh import Mesh
+from harness.ports import free_port
 from harness.process import Process
 from harness.rabbit import RabbitNode
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.ports import free_port
 from harness.process import Process
 
 START_LIMIT_S = 60.0
-
-
-def free_port() -> int:
-    """Find a port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Mesh:

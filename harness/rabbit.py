@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.mesh import free_port
+from harness.ports import free_port
 from harness.process import Process
 
 INSTALLED = Path("/usr/lib/rabbitmq/lib")

@@ -20,6 +20,9 @@ hypothesis.settings.register_profile("check", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("search", max_examples=5000, deadline=None)
 hypothesis.settings.load_profile("check")
 
+HERE = Path(__file__).parent
+QUICK = frozenset({"rpc", "unit"})
+
 
 @pytest.fixture(scope="session")
 def rabbit_home() -> Path | None:
@@ -63,3 +66,12 @@ def video_at() -> Callable[..., Path]:
         return path
 
     return make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long ones first, so that no process of several is still busy with one when the others are done."""
+
+    def key(item: pytest.Item) -> tuple[bool, bool]:
+        return item.get_closest_marker("long") is None, item.path.relative_to(HERE).parts[0] in QUICK
+
+    items.sort(key=key)

@@ -16,7 +16,7 @@ from dispatch.blobs import open_blobs
 from dispatch.connect import connect
 from dispatch.options import BrokerOptions
 from dispatch.ports import BlobStore, Broker
-from harness.mesh import free_port
+from harness.ports import free_port
 from harness.process import Process
 
 ROOT = Path(__file__).parents[2]

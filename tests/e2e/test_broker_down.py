@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.mesh import Mesh, free_port
+from harness.mesh import Mesh
+from harness.ports import free_port
 from harness.rabbit import RabbitNode
 from myeye import AsyncClient, Unavailable
 from myeye.v1.job_pb2 import STATE_SUCCEEDED

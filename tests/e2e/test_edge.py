@@ -24,7 +24,8 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
 from edge.methods import OPENAPI
-from harness.mesh import Mesh, free_port
+from harness.mesh import Mesh
+from harness.ports import free_port
 from harness.process import Process
 from myeye import AsyncClient
 from myeye.v1.detection_service_pb2 import GetRequest, GetResponse, WaitRequest, WatchRequest, WatchResponse

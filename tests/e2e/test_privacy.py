@@ -42,6 +42,7 @@ def models() -> Path:
     return Path(os.environ.get("MYEYE_MODELS") or "~/.cache/myeye/models").expanduser()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_a_detector_process_speaks_to_nobody_outside(tmp_path: Path, models: Path) -> None:
     trace = tmp_path / "trace"

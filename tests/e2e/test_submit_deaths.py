@@ -21,7 +21,8 @@ from gateway.ids import job_id
 from gateway.order import folder_of
 from gateway.orphans import Orphans
 from gateway.store import Store
-from harness.mesh import Mesh, free_port
+from harness.mesh import Mesh
+from harness.ports import free_port
 from harness.process import Process
 from myeye.v1.detection_service_pb2 import GetRequest, ListRequest, SubmitRequest, WatchManyRequest, WatchTarget
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub

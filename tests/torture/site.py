@@ -14,7 +14,8 @@ from typing import Self
 import psutil
 
 from harness.cluster import RabbitCluster
-from harness.mesh import START_LIMIT_S, free_port
+from harness.mesh import START_LIMIT_S
+from harness.ports import free_port
 from harness.process import NotSaid, Process
 from harness.proxy import Proxy
 from harness.rabbit import RabbitNode
