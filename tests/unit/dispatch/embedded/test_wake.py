@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,13 @@ from dispatch.ports import Lane, Queue
 Open = Callable[..., Awaitable[EmbeddedBroker]]
 QUEUE = Queue("model", Lane.NORMAL)
 LIMIT_S = 20.0
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder whose path leaves room for sockets below it, however deep the tests' own folders are."""
+    with tempfile.TemporaryDirectory(prefix="myeye-", dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.mark.parametrize("folder", ["short", "long-" * 40])
@@ -43,9 +51,9 @@ async def test_an_ack_makes_room_before_the_next_round(open_broker: Open) -> Non
             await (await anext(consumer)).ack()
 
 
-async def test_the_socket_of_a_dead_process_is_removed(open_broker: Open, tmp_path: Path) -> None:
-    one, two = await open_broker(), await open_broker()
-    dead = tmp_path / "broker" / "wake" / "signals" / "dead"
+async def test_the_socket_of_a_dead_process_is_removed(open_broker: Open, short_path: Path) -> None:
+    one, two = await open_broker(str(short_path)), await open_broker(str(short_path))
+    dead = short_path / "wake" / "signals" / "dead"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as left_behind:
         left_behind.bind(str(dead))
     subscription = two.signals.subscribe()
@@ -55,7 +63,8 @@ async def test_the_socket_of_a_dead_process_is_removed(open_broker: Open, tmp_pa
     assert not dead.exists()
 
 
-async def test_closing_leaves_no_socket_behind(open_broker: Open, tmp_path: Path) -> None:
-    broker = await open_broker()
+async def test_closing_leaves_no_socket_behind(open_broker: Open, short_path: Path) -> None:
+    broker = await open_broker(str(short_path))
     await broker.close()
-    assert [path for path in (tmp_path / "broker" / "wake").rglob("*") if not path.is_dir()] == []
+    assert (short_path / "wake").is_dir()
+    assert [path for path in (short_path / "wake").rglob("*") if not path.is_dir()] == []
