@@ -109,7 +109,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         help="time for calls under way when told to stop",
     )
     queue_length = fallback("MAX_QUEUE_LENGTH", "100000")
-    add("--max-queue-length", type=int, metavar="N", default=queue_length, help="tasks of one model, lane and share that may wait")
+    add("--max-queue-length", type=int, metavar="N", default=queue_length, help="tasks of a model, lane and share that may wait")
     pixels = fallback("MAX_PIXELS", str(MAX_PIXELS))
     add("--max-pixels", type=int, metavar="N", default=pixels, help="of one picture, to be told: the workers enforce theirs")
     largest = fallback("MAX_UPLOAD", str(MAX_UPLOAD_BYTES))
