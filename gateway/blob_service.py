@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dispatch.codec import timestamp
 from gateway.download import Downloads
 from gateway.errors import InvalidRequest, Violation
-from gateway.service import Context, principal_of
+from gateway.identity.caller import Context, principal_of
 from gateway.upload_state import UploadState
 from gateway.upload_target import Target
 from gateway.uploads import Uploads
@@ -30,16 +30,16 @@ class BlobService(BlobServiceServicer):
     async def Upload(self, request_iterator: AsyncIterator[pb.UploadRequest], context: Context) -> pb.UploadResponse:
         messages = aiter(request_iterator)
         target = await _first(messages)
-        state = await self._uploads.receive(principal_of(context), target, _data(messages))
+        state = await self._uploads.receive(principal_of(context).name, target, _data(messages))
         return pb.UploadResponse(upload=self._told(target.upload_id, state))
 
     async def UploadImage(self, request: pb.UploadImageRequest, context: Context) -> pb.UploadImageResponse:
         target = Target(request.upload_id, request.size_bytes, request.sha256, request.offset)
-        state = await self._uploads.receive(principal_of(context), target, _once(request.piece.data))
+        state = await self._uploads.receive(principal_of(context).name, target, _once(request.piece.data))
         return pb.UploadImageResponse(upload=self._told(target.upload_id, state))
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.GetUploadResponse:
-        state = await self._uploads.get(principal_of(context), request.upload_id)
+        state = await self._uploads.get(principal_of(context).name, request.upload_id)
         return pb.GetUploadResponse(upload=self._told(request.upload_id, state))
 
     async def DownloadInput(self, request: pb.DownloadInputRequest, context: Context) -> AsyncIterator[pb.DownloadInputResponse]:

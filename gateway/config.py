@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dispatch.errors import ConfigurationError
 from dispatch.options import MAX_PIXELS
+from gateway.identity.options import IdentityOptions, add_identity_flags, read_identity
 from gateway.limits import MAX_UPLOAD_BYTES
 
 DEFAULT_PORT = 50051
@@ -39,6 +40,7 @@ class Config:
     installation: str
     log_format: str
     insecure: bool
+    identity: IdentityOptions
 
     def __post_init__(self) -> None:
         host, colon, port = self.listen.rpartition(":")
@@ -120,6 +122,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
     add("--log-format", choices=("text", "json"), default=fallback("LOG_FORMAT", "text"))
     insecure = fallback("INSECURE", "") == "1"
     add("--insecure", action="store_true", default=insecure, help="listen beyond loopback, without authentication")
+    add_identity_flags(parser, fallback)
     given = parser.parse_args(arguments)
     return Config(
         listen=given.listen,
@@ -136,4 +139,5 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         installation=given.installation,
         log_format=given.log_format,
         insecure=given.insecure,
+        identity=read_identity(given),
     )

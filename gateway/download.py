@@ -12,6 +12,7 @@ from dispatch.lifecycle import Item, State
 from dispatch.ports import BlobStore
 from dispatch.v1.event_pb2 import JobSpec
 from gateway.errors import AnnotatedNotFound, ItemNotFound, PictureNotFound
+from gateway.identity.principal import Principal
 from gateway.media_type import media_type
 from gateway.order import annotated_blob
 from gateway.store import Store
@@ -25,7 +26,7 @@ class Downloads:
         self._store = store
         self._blobs = blobs
 
-    async def input(self, principal: str, job_id: str, index: int) -> AsyncGenerator[HttpBody, None]:
+    async def input(self, principal: Principal, job_id: str, index: int) -> AsyncGenerator[HttpBody, None]:
         """Yield an item's picture as it was handed in.
 
         Raises:
@@ -37,7 +38,7 @@ class Downloads:
             async for body in bodies:
                 yield body
 
-    async def annotated(self, principal: str, job_id: str, index: int) -> AsyncGenerator[HttpBody, None]:
+    async def annotated(self, principal: Principal, job_id: str, index: int) -> AsyncGenerator[HttpBody, None]:
         """Yield an item's picture with the boxes drawn.
 
         Raises:
@@ -51,7 +52,7 @@ class Downloads:
             async for body in bodies:
                 yield body
 
-    async def _item(self, principal: str, job_id: str, index: int) -> tuple[Item, JobSpec]:
+    async def _item(self, principal: Principal, job_id: str, index: int) -> tuple[Item, JobSpec]:
         job = await self._store.get(principal, job_id)
         if not 0 <= index < len(job.items):
             raise ItemNotFound(job_id, index, len(job.items))

@@ -41,6 +41,14 @@ class ModelNotFound(Refusal):
         self.models = models
 
 
+class Unauthenticated(Refusal):
+    """Who calls is not known; `reason` says what is wrong with what they have shown."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class JobNotFound(Refusal):
     def __init__(self, job_id: str) -> None:
         super().__init__(f"no job {job_id!r}")

@@ -49,6 +49,7 @@ class Filter:
     reasons: frozenset[str] = frozenset()
     created: Span = ALWAYS
     ended: Span = ALWAYS
+    principal: str = ""
 
     @classmethod
     def of(cls, request: ListRequest | RetryFilter, limits: Limits) -> Filter:
@@ -66,12 +67,14 @@ class Filter:
             reasons=frozenset(request.reasons),
             created=_span(request, "create_time"),
             ended=_span(request, "end_time"),
+            principal=request.principal,
         )
 
     def passes(self, job: Job) -> bool:
         return (
             (not self.states or job.state in self.states)
             and (not self.model or job.spec.model == self.model)
+            and (not self.principal or job.spec.principal == self.principal)
             and all(self._has(job, key, value) for key, value in self.labels)
             and self.created.has(job.accepted_ns)
             and self.ended.has(job.ended_ns)
@@ -90,7 +93,16 @@ class Filter:
 
     def digest(self, *asked: object) -> bytes:
         """Hash what is asked for, with who asks and how: a page token is good for the same question only."""
-        question = (asked, sorted(self.states), self.model, self.labels, sorted(self.reasons), self.created, self.ended)
+        question = (
+            asked,
+            sorted(self.states),
+            self.model,
+            self.labels,
+            sorted(self.reasons),
+            self.created,
+            self.ended,
+            self.principal,
+        )
         return hashlib.sha256(repr(question).encode()).digest()[:8]
 
 

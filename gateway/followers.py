@@ -5,6 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from gateway.identity.principal import Principal
+
+K = TypeVar("K")
 
 
 class Follower:
@@ -57,41 +62,42 @@ class Followers:
 
     def __init__(self) -> None:
         self.by_job: dict[str, set[Follower]] = {}
-        self._by_principal: dict[str, set[Follower]] = {}
+        self._by_principal: dict[Principal, set[Follower]] = {}
 
     @contextmanager
-    def following(self, arrivals_of: str | None = None) -> Iterator[Follower]:
-        """Give a follower that is told of nothing any more when the context is left; `arrivals_of` is a principal."""
+    def following(self, arrivals_for: Principal | None = None) -> Iterator[Follower]:
+        """Give a follower until the context is left. With `arrivals_for` it is told of new jobs that this principal may see."""
         follower = Follower(self)
-        if arrivals_of is not None:
-            self._by_principal.setdefault(arrivals_of, set()).add(follower)
+        if arrivals_for is not None:
+            self._by_principal.setdefault(arrivals_for, set()).add(follower)
         try:
             yield follower
         finally:
             for job_id in list(follower.jobs):
                 follower.leave(job_id)
-            if arrivals_of is not None:
-                _remove(self._by_principal, arrivals_of, follower)
+            if arrivals_for is not None:
+                _remove(self._by_principal, arrivals_for, follower)
 
     def changed(self, job_id: str) -> None:
         """Tell those who follow a job."""
         for follower in self.by_job.get(job_id, ()):
             follower.notice(job_id)
 
-    def arrived(self, principal: str, job_id: str) -> None:
-        """Tell those who want to know of a principal's new jobs."""
-        for follower in self._by_principal.get(principal, ()):
-            follower.notice(job_id)
+    def arrived(self, owner: str, job_id: str) -> None:
+        """Tell those who want to know of new jobs, and may know of one of this owner."""
+        for principal, followers in self._by_principal.items():
+            if principal.may_see(owner):
+                for follower in followers:
+                    follower.notice(job_id)
 
     def wake_all(self) -> None:
         """Tell everybody to look."""
-        for index in (self.by_job, self._by_principal):
-            for followers in index.values():
-                for follower in followers:
-                    follower.wake()
+        for followers in (*self.by_job.values(), *self._by_principal.values()):
+            for follower in followers:
+                follower.wake()
 
 
-def _remove(index: dict[str, set[Follower]], key: str, follower: Follower) -> None:
+def _remove(index: dict[K, set[Follower]], key: K, follower: Follower) -> None:
     followers = index.get(key, set())
     followers.discard(follower)
     if not followers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dispatch.lifecycle import Job
 from gateway.errors import InvalidRequest, Violation
+from gateway.identity.principal import Principal
 from gateway.submit import Submitter
 from myeye.v1.detection_service_pb2 import SubmitImageRequest, SubmitRequest
 from myeye.v1.job_pb2 import Input
@@ -12,7 +13,7 @@ _FIELDS = {"inputs[0].name": "name", "inputs[0].content": "image.data"}
 """Where SubmitImage has what Submit calls otherwise."""
 
 
-async def submit_image(submitter: Submitter, principal: str, request: SubmitImageRequest) -> tuple[Job, bool]:
+async def submit_image(submitter: Submitter, principal: Principal, request: SubmitImageRequest) -> tuple[Job, bool]:
     """Make the job, or find the one that an earlier call made, as `Submitter.submit` does.
 
     Raises:

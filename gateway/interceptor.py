@@ -1,4 +1,4 @@
-"""Around every call: whether the gateway is open at all, and what the client is told when a handler raises."""
+"""Around every call: who calls, whether the gateway is open at all, and what the client is told when a handler raises."""
 
 from __future__ import annotations
 
@@ -14,23 +14,33 @@ from grpc_status import rpc_status
 
 from dispatch.errors import BlobUnavailable, BrokerUnavailable, ConfigurationError
 from gateway.errors import Refusal, Unavailable, UnreadableRequest
+from gateway.identity.authenticator import Authenticator
+from gateway.identity.caller import Context, set_principal
+from gateway.identity.grant import Grant
+from gateway.identity.guard import Guard
 from gateway.parsing import readable
 from gateway.status import status, status_of_refusal
 
 log = logging.getLogger(__name__)
 
-Context = grpc.aio.ServicerContext[Any, Any]
-
 
 class Doorkeeper(grpc.aio.ServerInterceptor):
     """Guards the methods below `prefixes`; the standard services are always open.
 
-    `closed` tells why the gateway takes no calls now, or None.
+    `closed` tells why the gateway takes no calls now, or None. `guard` ends the calls that last when their callers' time is up.
     """
 
-    def __init__(self, prefixes: tuple[str, ...], closed: Callable[[], Unavailable | None]) -> None:
+    def __init__(
+        self,
+        prefixes: tuple[str, ...],
+        closed: Callable[[], Unavailable | None],
+        authenticator: Authenticator,
+        guard: Guard,
+    ) -> None:
         self._prefixes = prefixes
         self._closed = closed
+        self._authenticator = authenticator
+        self._guard = guard
 
     async def intercept_service(
         self,
@@ -41,39 +51,62 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(self._prefixes):
             return handler
+        try:
+            grant = await self._authenticator.authenticate(handler_call_details.invocation_metadata)
+        except Refusal as refusal:
+            return _refusing(method, refusal)
         handler = readable(handler)
         if handler.request_streaming and not handler.response_streaming:
-            return handler._replace(stream_unary=self._unary(method, handler.stream_unary))  # type: ignore[attr-defined,no-any-return]
+            return handler._replace(stream_unary=self._uploading(method, handler.stream_unary, grant))  # type: ignore[attr-defined,no-any-return]
         if handler.response_streaming:
-            return handler._replace(unary_stream=self._streaming(method, handler.unary_stream))  # type: ignore[attr-defined,no-any-return]
-        return handler._replace(unary_unary=self._unary(method, handler.unary_unary))  # type: ignore[attr-defined,no-any-return]
+            return handler._replace(unary_stream=self._streaming(method, handler.unary_stream, grant))  # type: ignore[attr-defined,no-any-return]
+        return handler._replace(unary_unary=self._unary(method, handler.unary_unary, grant))  # type: ignore[attr-defined,no-any-return]
 
-    def _unary(self, method: str, behaviour: Any) -> Callable[[Any, Context], Awaitable[Any]]:
+    def _unary(self, method: str, behaviour: Any, grant: Grant) -> Callable[[Any, Context], Awaitable[Any]]:
         async def call(request: Any, context: Context) -> Any:
             try:
-                self._check(request)
+                self._admit(grant, request)
                 return await behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - told to the client and the log, whatever it is
                 await _tell(method, error, context)
 
         return call
 
-    def _streaming(self, method: str, behaviour: Any) -> Callable[[Any, Context], AsyncIterator[Any]]:
+    def _uploading(self, method: str, behaviour: Any, grant: Grant) -> Callable[[Any, Context], Awaitable[Any]]:
+        async def call(requests: Any, context: Context) -> Any:
+            async with self._guard.holding(grant):
+                return await behaviour(requests, context)
+
+        return self._unary(method, call, grant)
+
+    def _streaming(self, method: str, behaviour: Any, grant: Grant) -> Callable[[Any, Context], AsyncIterator[Any]]:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             try:
-                self._check(request)
-                async for message in behaviour(request, context):
-                    yield message
+                self._admit(grant, request)
+                async with self._guard.holding(grant):
+                    async for message in behaviour(request, context):
+                        yield message
             except Exception as error:  # noqa: BLE001 - told to the client and the log, whatever it is
                 await _tell(method, error, context)
 
         return call
 
-    def _check(self, request: Any) -> None:
+    def _admit(self, grant: Grant, request: Any) -> None:
+        set_principal(grant.principal)
         if closed := self._closed():
             raise closed
         if isinstance(request, UnreadableRequest):
             raise request
+
+
+def _refusing(method: str, refusal: Refusal) -> grpc.RpcMethodHandler[Any, Any]:
+    """Give a handler that refuses before it has read a byte of the request, for it may be a large one."""
+
+    async def call(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:  # noqa: ARG001 - gRPC's
+        await _tell(method, refusal, context)
+        yield b""
+
+    return grpc.stream_stream_rpc_method_handler(call)
 
 
 async def _tell(method: str, error: Exception, context: Context) -> NoReturn:

@@ -9,6 +9,7 @@ from itertools import islice
 from dispatch.lifecycle import Job
 from gateway.errors import InvalidRequest, Violation
 from gateway.filter import Filter
+from gateway.identity.principal import Principal
 from gateway.limits import Defaults, Limits
 from gateway.page_token import read_token, write_token
 from gateway.store import Store
@@ -23,7 +24,9 @@ class Listed:
     items: Sequence[int]
 
 
-def page(store: Store, principal: str, request: ListRequest, limits: Limits, defaults: Defaults) -> tuple[Sequence[Listed], str]:
+def page(
+    store: Store, principal: Principal, request: ListRequest, limits: Limits, defaults: Defaults
+) -> tuple[Sequence[Listed], str]:
     """Give one page of jobs, newest first, and the token of the next ("" on the last).
 
     Raises:

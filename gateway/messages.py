@@ -39,6 +39,7 @@ class Teller:
             attempt=max(item.attempt for item in job.items),
             last_sequence=job.sequence,
             retry_of=spec.retry_of,
+            principal=job.spec.principal,
         )
         if job.started_ns is not None:
             message.start_time.CopyFrom(timestamp(job.started_ns))

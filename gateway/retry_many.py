@@ -24,6 +24,7 @@ from gateway.errors import (
     Violation,
 )
 from gateway.filter import FAILED_STATES, UNSUCCESSFUL_STATES, Filter
+from gateway.identity.principal import Principal
 from gateway.limits import Limits
 from gateway.page_token import read_token, write_token
 from gateway.store import Store
@@ -57,7 +58,7 @@ class Retries:
         self._submitter = submitter
         self._limits = limits
 
-    async def retry_many(self, principal: str, request: RetryManyRequest) -> tuple[Sequence[Outcome], str]:
+    async def retry_many(self, principal: Principal, request: RetryManyRequest) -> tuple[Sequence[Outcome], str]:
         """Retry the jobs that are named or match; give what became of each, and where to go on ("" when there are no more).
 
         Raises:
@@ -74,16 +75,16 @@ class Retries:
             return await self._each(principal, request.job_ids, request.request_id), ""
         candidates = filter(wanted.passes, self._store.newest_first(principal, before))
         size = min(request.page_size or self._limits.max_retries, self._limits.max_retries)
-        jobs, more = _batch((job for job in candidates if self._is_due(principal, job, request.request_id)), size)
+        jobs, more = _batch((job for job in candidates if self._is_due(job, request.request_id)), size)
         outcomes = await self._each(principal, [job.id for job in jobs], request.request_id)
         return outcomes, write_token(digest, (jobs[-1].accepted_ns, jobs[-1].id)) if more else ""
 
-    def _is_due(self, principal: str, job: Job, request_id: str) -> bool:
+    def _is_due(self, job: Job, request_id: str) -> bool:
         if request_id and job.spec.retry_request_id == request_id:
             return False  # this very request has made it: should it have failed meanwhile, that is for another request
-        return not self._store.retries_of(job.id) or self._submitter.has_retried(principal, job.id, request_id)
+        return not self._store.retries_of(job.id) or self._submitter.has_retried(job, request_id)
 
-    async def _each(self, principal: str, job_ids: Sequence[str], request_id: str) -> Sequence[Outcome]:
+    async def _each(self, principal: Principal, job_ids: Sequence[str], request_id: str) -> Sequence[Outcome]:
         """Retry some at once; stop after those that the broker or the blob store has failed."""
         outcomes: list[Outcome] = []
         for start in range(0, len(job_ids), AT_ONCE):
@@ -95,7 +96,7 @@ class Retries:
                 outcomes.append(outcome)
         return outcomes
 
-    async def _one(self, principal: str, job_id: str, request_id: str) -> Outcome:
+    async def _one(self, principal: Principal, job_id: str, request_id: str) -> Outcome:
         try:
             job, replayed = await self._submitter.retry_once(principal, job_id, request_id)
         except OF_ONE_JOB as refusal:

@@ -23,6 +23,7 @@ from gateway.config import Config
 from gateway.download import Downloads
 from gateway.health import Health
 from gateway.hearing import hear
+from gateway.identity.guard import Guard
 from gateway.interceptor import Doorkeeper
 from gateway.janitor import Janitor
 from gateway.limits import Defaults, Limits
@@ -104,9 +105,9 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
         defaults=defaults,
         tombstone_s=config.tombstone_s,
     )
-    server = grpc.aio.server(
-        interceptors=[Doorkeeper((f"/{NAME}/", f"/{BLOB_SERVICE}/"), health.closed)], options=_channel_options(limits)
-    )
+    guard = Guard()
+    doorkeeper = Doorkeeper((f"/{NAME}/", f"/{BLOB_SERVICE}/"), health.closed, config.identity.open(), guard)
+    server = grpc.aio.server(interceptors=[doorkeeper], options=_channel_options(limits))
     add_DetectionServiceServicer_to_server(service, server)
     _pass_bytes_through(service, server)
     add_BlobServiceServicer_to_server(BlobService(uploads, Downloads(store, blobs), upload_ttl_ns=defaults.upload_ttl_ns), server)
@@ -134,6 +135,7 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
             group.create_task(janitor.bury(broker.tasks)),
             group.create_task(expire_uploads(blobs, defaults.upload_ttl_ns)),
             group.create_task(Orphans(store, blobs).sweep_for_ever()),
+            group.create_task(guard.look_for_ever()),
             group.create_task(tick()),
         ]
         try:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
-
-import grpc
 
 from dispatch.codec import duration, nanoseconds, timestamp
 from dispatch.events import Cancelled
 from dispatch.journal import new_event_id
 from dispatch.lifecycle import Job, State
 from gateway.errors import InvalidRequest, JobFinished, JobNotFinished, JobNotFound, Violation
+from gateway.identity.caller import Context, principal_of
 from gateway.image import submit_image
 from gateway.janitor import Janitor
 from gateway.limits import MEDIA_TYPES, VIDEO_MEDIA_TYPES, Defaults, Limits
@@ -30,8 +28,6 @@ from gateway.workers import Workers
 from myeye.v1 import capabilities_pb2, detection_service_pb2
 from myeye.v1 import detection_service_pb2 as pb
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceServicer
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 NAME: str = detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"].full_name
 VERSION = "0.1.0"
@@ -170,11 +166,6 @@ class DetectionService(DetectionServiceServicer):
             message.default_score_threshold = offer.default_score_threshold
             message.sha256 = offer.sha256
         return message
-
-
-def principal_of(context: Context) -> str:  # noqa: ARG001 - who calls will be read from it
-    """Tell who calls: nobody in particular while there is no authentication."""
-    return ""
 
 
 def _still_there(job: Job | None, job_id: str) -> Job:

@@ -92,6 +92,8 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
     """Tell a refused call."""
     if isinstance(error, errors.Unavailable):
         code, reason = code_pb2.UNAVAILABLE, error.reason
+    elif isinstance(error, errors.Unauthenticated):
+        code, reason = code_pb2.UNAUTHENTICATED, error.reason
     elif isinstance(error, errors.JobsNotFound):
         code, reason = CODES[errors.JobNotFound if error.unknown else errors.JobPurged]
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import secrets
 from bisect import bisect_left, insort
 from collections import defaultdict
@@ -19,6 +20,7 @@ from dispatch.v1.signal_pb2 import RunProgress
 from gateway.backlog import Backlog
 from gateway.errors import JobNotFound, JobPurged, JobsNotFound, Unavailable
 from gateway.followers import Followers
+from gateway.identity.principal import Principal
 from gateway.ids import is_job_id
 
 Key = tuple[int, str]
@@ -70,7 +72,7 @@ class Store:
 
     # -- reading
 
-    def find(self, principal: str, job_id: str) -> Job:
+    def find(self, principal: Principal, job_id: str) -> Job:
         """Give a job as this gateway knows it now.
 
         Raises:
@@ -78,14 +80,14 @@ class Store:
             JobNotFound: this gateway does not know it (yet), or it is another principal's.
         """
         job = self.fold.jobs.get(job_id)
-        if job is not None and job.visible and job.spec.principal == principal:
+        if job is not None and job.visible and principal.may_see(job.spec.principal):
             return job
         owner, _ = self._tombstones.get(job_id, (None, 0))
-        if owner == principal:
+        if owner is not None and principal.may_see(owner):
             raise JobPurged(job_id)
         raise JobNotFound(job_id)
 
-    async def get(self, principal: str, job_id: str) -> Job:
+    async def get(self, principal: Principal, job_id: str) -> Job:
         """Give a job as of now: one that this gateway does not know yet is looked for up to the end of the log.
 
         Raises:
@@ -103,7 +105,7 @@ class Store:
             raise Unavailable("BROKER_UNAVAILABLE", "this gateway does not know the job and cannot read on now") from error
         return self.find(principal, job_id)
 
-    def find_all(self, principal: str, job_ids: Iterable[str]) -> list[Job]:
+    def find_all(self, principal: Principal, job_ids: Iterable[str]) -> list[Job]:
         """Give several jobs as this gateway knows them now.
 
         Raises:
@@ -123,11 +125,13 @@ class Store:
             raise JobsNotFound(unknown, purged)
         return found
 
-    def newest_first(self, principal: str, before: Key | None) -> Iterator[Job]:
-        """Yield a principal's visible jobs, from the newest or from before a place."""
-        keys = self._keys.get(principal, [])
-        end = len(keys) if before is None else bisect_left(keys, before)
-        for _, job_id in reversed(keys[:end]):
+    def newest_first(self, principal: Principal, before: Key | None) -> Iterator[Job]:
+        """Yield the visible jobs of a principal, or of all for an admin, from the newest or from before a place."""
+        if principal.admin:
+            keys: Iterable[Key] = heapq.merge(*(_backwards(keys, before) for keys in self._keys.values()), reverse=True)
+        else:
+            keys = _backwards(self._keys.get(principal.name, []), before)
+        for _, job_id in keys:
             job = self.fold.jobs[job_id]
             if job.visible:
                 yield job
@@ -221,3 +225,9 @@ class Store:
             if purged_ns >= purged_before_ns:
                 break
             del self._tombstones[job_id]
+
+
+def _backwards(keys: Sequence[Key], before: Key | None) -> Sequence[Key]:
+    """Give the keys before a place, the last one first: a copy, for jobs may be removed while they are looked at."""
+    end = len(keys) if before is None else bisect_left(keys, before)
+    return keys[:end][::-1]

@@ -34,6 +34,7 @@ from gateway.errors import (
     Unavailable,
     UploadNotFound,
 )
+from gateway.identity.principal import Principal
 from gateway.ids import job_id
 from gateway.limits import Defaults, Limits
 from gateway.order import Folder, Order, Picture, annotated_blob, check_request, read_order, stored_inputs
@@ -73,7 +74,7 @@ class Submitter:
         self._storing_limit_s = storing_limit_s
         self._leftovers: set[asyncio.Task[None]] = set()
 
-    async def submit(self, principal: str, request: SubmitRequest) -> tuple[Job, bool]:
+    async def submit(self, principal: Principal, request: SubmitRequest) -> tuple[Job, bool]:
         """Make the job that is asked for, or find the one that an earlier call made: then the second value is true.
 
         Raises:
@@ -83,12 +84,12 @@ class Submitter:
             BrokerUnavailable, BlobUnavailable, Unavailable: the job may or may not come to be; safe to repeat with a request_id.
         """
         check_request(request, limits=self._limits, defaults=self._defaults, categories=self._categories())
-        uploaded = await self._uploads.wholes(principal, [source.blob for source in request.inputs if source.blob])
-        order = read_order(request, principal=principal, limits=self._limits, defaults=self._defaults, uploaded=uploaded)
+        uploaded = await self._uploads.wholes(principal.name, [source.blob for source in request.inputs if source.blob])
+        order = read_order(request, principal=principal.name, limits=self._limits, defaults=self._defaults, uploaded=uploaded)
         return await self._make(order)
 
-    async def retry(self, principal: str, old_id: str, request_id: str) -> tuple[Job, bool]:
-        """Make a job of what did not succeed in another.
+    async def retry(self, principal: Principal, old_id: str, request_id: str) -> tuple[Job, bool]:
+        """Make a job of what did not succeed in another, for the principal of that.
 
         Raises:
             JobNotFound, JobPurged, JobNotFinished, JobSucceeded, InputMissing: there is nothing that could be done again.
@@ -96,9 +97,9 @@ class Submitter:
         """
         old = await self._store.get(principal, old_id)
         _check_repeatable(old)
-        return await self._make(_order_again(old, job_id(principal, "Retry", request_id), request_id))
+        return await self._make(_order_again(old, job_id(principal.name, "Retry", request_id), request_id))
 
-    async def retry_once(self, principal: str, old_id: str, request_id: str) -> tuple[Job, bool]:
+    async def retry_once(self, principal: Principal, old_id: str, request_id: str) -> tuple[Job, bool]:
         """Retry as `retry` does, but a job that has been retried only if this request_id did it: then the second value is true.
 
         Raises:
@@ -107,18 +108,18 @@ class Submitter:
         """
         old = self._store.find(principal, old_id)
         _check_repeatable(old)
-        if self._store.retries_of(old_id) and not self.has_retried(principal, old_id, request_id):
+        if self._store.retries_of(old_id) and not self.has_retried(old, request_id):
             raise JobRetried(old_id, self._store.newest_retry(old_id))
-        order = _order_again(old, _only_retry(principal, old_id), request_id)
+        order = _order_again(old, _only_retry(old), request_id)
         order.spec.retry_request_id = request_id
         job, replayed = await self._make(order)
         if replayed and not (request_id and job.spec.retry_request_id == request_id):
             raise JobRetried(old_id, self._store.newest_retry(old_id))
         return job, replayed
 
-    def has_retried(self, principal: str, old_id: str, request_id: str) -> bool:
+    def has_retried(self, old: Job, request_id: str) -> bool:
         """Tell whether `retry_once` with this request_id has retried a job."""
-        job = self._store.fold.jobs.get(_only_retry(principal, old_id))
+        job = self._store.fold.jobs.get(_only_retry(old))
         return job is not None and bool(request_id) and job.spec.retry_request_id == request_id
 
     def _categories(self) -> Mapping[str, Collection[str]]:
@@ -287,9 +288,9 @@ def _check_repeatable(job: Job) -> None:
         raise JobSucceeded
 
 
-def _only_retry(principal: str, old_id: str) -> str:
-    """Give the id of the one job that `retry_once` makes of another."""
-    return job_id(principal, "RetryMany", old_id)
+def _only_retry(old: Job) -> str:
+    """Give the id of the one job that `retry_once` makes of another, whoever asks for it."""
+    return job_id(old.spec.principal, "RetryMany", old.id)
 
 
 def _order_again(old: Job, new_id: str, request_id: str) -> Order:

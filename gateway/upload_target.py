@@ -62,7 +62,7 @@ def malformed_id(field: str, upload_id: str) -> Iterator[Violation]:
 
 def upload_folder(principal: str, upload_id: str) -> str:
     """Say below which prefix an upload of a well-formed id lies: "uploads/<whose>.<id>/"."""
-    whose = hashlib.sha256(principal.encode()).hexdigest()[:16]
+    whose = hashlib.sha256(principal.encode()).hexdigest()[:32]
     return f"{UPLOADS}{whose}.{upload_id}/"
 
 

@@ -15,6 +15,7 @@ from dispatch.codec import timestamp
 from dispatch.lifecycle import Job, State
 from gateway import messages
 from gateway.errors import CursorOutOfRange, Unavailable
+from gateway.identity.principal import Principal
 from gateway.messages import Teller
 from gateway.store import Doing, Store
 from myeye.v1.detection_service_pb2 import Closing, Heartbeat, ItemProgress, WatchResponse
@@ -38,7 +39,7 @@ class Watches:
         self.closing = reason
         self._store.wake_all()
 
-    async def watch(self, principal: str, job_id: str, after_sequence: int | None) -> AsyncIterator[WatchResponse | bytes]:
+    async def watch(self, principal: Principal, job_id: str, after_sequence: int | None) -> AsyncIterator[WatchResponse | bytes]:
         """Yield what WatchResponse tells, durable events already serialized.
 
         Raises:
@@ -72,7 +73,7 @@ class Watches:
                 yield WatchResponse(heartbeat=Heartbeat(time=timestamp(time.time_ns())))
                 quiet_since = time.monotonic()
 
-    async def wait(self, principal: str, job_id: str, timeout_s: float) -> Job:
+    async def wait(self, principal: Principal, job_id: str, timeout_s: float) -> Job:
         """Give the job as soon as it is terminal, or as it is when the time is up.
 
         Raises:
@@ -88,7 +89,7 @@ class Watches:
             job = self._store.find(principal, job_id)
         return job
 
-    async def _cursor(self, principal: str, job: Job, after_sequence: int) -> int:
+    async def _cursor(self, principal: Principal, job: Job, after_sequence: int) -> int:
         if after_sequence > job.sequence:  # another gateway may have told more than this one has read
             await self._store.journal.barrier()
             job = self._store.find(principal, job.id)

@@ -11,9 +11,10 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 
 from dispatch.codec import timestamp
 from dispatch.lifecycle import Job
-from gateway.errors import CursorOutOfRange, InvalidRequest, Unavailable, Violation
+from gateway.errors import CursorOutOfRange, InvalidRequest, JobNotFound, JobPurged, Unavailable, Violation
 from gateway.filter import Filter, read_labels
 from gateway.followers import Follower
+from gateway.identity.principal import Principal
 from gateway.ids import is_job_id
 from gateway.limits import Limits
 from gateway.store import Store
@@ -29,7 +30,7 @@ class JointWatches:
         self._watches = watches
         self._limits = limits
 
-    async def watch(self, principal: str, request: WatchManyRequest) -> AsyncGenerator[bytes, None]:
+    async def watch(self, principal: Principal, request: WatchManyRequest) -> AsyncGenerator[bytes, None]:
         """Yield serialized WatchManyResponses, until the targets have ended, or without end for labels.
 
         Raises:
@@ -48,29 +49,37 @@ class JointWatches:
                     yield message
         else:
             wanted = Filter(labels=read_labels(request.labels))
-            with self._store.followers.following(arrivals_of=principal) as follower:
+            with self._store.followers.following(arrivals_for=principal) as follower:
                 follower.notice(*(job.id for job in self._store.newest_first(principal, None) if wanted.passes(job)))
-                view = _View(self._watches, follower, lambda job_id: self._select(job_id, wanted))
+                view = _View(self._watches, follower, lambda job_id: self._select(principal, job_id, wanted))
                 async for message in self._tell(view, follower, endless=True):
                     yield message
 
-    async def _check_cursors(self, principal: str, targets: Sequence[WatchTarget]) -> None:
-        if any(self._may_be_behind(target) for target in targets):  # another gateway may have told more than this one has read
+    async def _check_cursors(self, principal: Principal, targets: Sequence[WatchTarget]) -> None:
+        if any(
+            self._may_be_behind(principal, target) for target in targets
+        ):  # another gateway may have told more than this one has read
             await self._store.journal.barrier()
         jobs = self._store.find_all(principal, (target.job_id for target in targets))
         for target, job in zip(targets, jobs, strict=True):
             if target.HasField("after_sequence") and not 0 <= target.after_sequence <= job.sequence:
                 raise CursorOutOfRange(job.id, target.after_sequence, job.sequence)
 
-    def _may_be_behind(self, target: WatchTarget) -> bool:
-        job = self._store.fold.jobs.get(target.job_id)
-        if job is None or not job.visible:
+    def _may_be_behind(self, principal: Principal, target: WatchTarget) -> bool:
+        try:
+            job = self._store.find(principal, target.job_id)
+        except JobPurged:
+            return False
+        except JobNotFound:  # another's job too, which is to take as long
             return is_job_id(target.job_id)
         return target.after_sequence > job.sequence
 
-    def _select(self, job_id: str, wanted: Filter) -> Job | None:
-        job = self._store.fold.jobs.get(job_id)
-        return job if job is not None and job.visible and wanted.passes(job) else None
+    def _select(self, principal: Principal, job_id: str, wanted: Filter) -> Job | None:
+        try:
+            job = self._store.find(principal, job_id)
+        except (JobNotFound, JobPurged):
+            return None
+        return job if wanted.passes(job) else None
 
     def _check_caught_up(self) -> None:
         if not self._store.caught_up:

@@ -21,7 +21,7 @@ from gateway.errors import UploadNotFound
 from gateway.limits import Defaults, Limits
 from gateway.upload_expiry import remove_expired
 from gateway.upload_intake import PART_BYTES, SMALL_BYTES
-from gateway.upload_target import Target
+from gateway.upload_target import Target, upload_folder
 from gateway.uploads import Uploads
 from myeye.v1 import blob_service_pb2 as pb
 from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
@@ -139,7 +139,7 @@ async def test_bytes_that_are_durable_already_are_skipped(front):
 async def test_a_call_with_no_data_completes_what_was_received_to_its_last_byte(front):
     folder = f"{target().size_bytes}-{target().sha256}"
     blobs = open_blobs(front.config.blobs)
-    uploads = "uploads/" + hashlib.sha256(b"").hexdigest()[:16] + f".{ID}/{folder}/parts"
+    uploads = f"{upload_folder('', ID)}{folder}/parts"
     await blobs.put(f"{uploads}/0-{len(BODY)}", BODY)  # as a gateway leaves it that dies just before the end
     now = await received(front)
     assert (now.received_bytes, now.complete) == (len(BODY), False)

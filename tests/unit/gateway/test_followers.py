@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.followers import Followers
+from gateway.identity.principal import Principal
 
 
 def test_a_follower_has_the_changes_of_its_jobs_and_no_others():
@@ -18,7 +19,7 @@ def test_a_follower_has_the_changes_of_its_jobs_and_no_others():
 
 def test_changes_keep_their_order_and_are_told_once():
     followers = Followers()
-    with followers.following(arrivals_of="me") as follower:
+    with followers.following(arrivals_for=Principal("me")) as follower:
         follower.follow("a")
         followers.arrived("me", "b")
         followers.changed("a")
@@ -41,7 +42,7 @@ def test_nothing_is_left_of_a_follower_that_went():
     followers = Followers()
     with followers.following() as stays:
         stays.follow("a")
-        with followers.following(arrivals_of="me") as goes:
+        with followers.following(arrivals_for=Principal("me")) as goes:
             goes.follow("a")
             goes.follow("b")
         assert followers.by_job == {"a": {stays}}

@@ -694,6 +694,7 @@ class ListRequest(_message.Message):
     END_TIME_UNTIL_FIELD_NUMBER: _builtins.int
     WITHOUT_RETRY_FIELD_NUMBER: _builtins.int
     WITH_FAILED_ITEMS_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Jobs on a page. 0 means 50; more than `Limits.max_page_size` is lowered to it; negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
@@ -706,6 +707,8 @@ class ListRequest(_message.Message):
     """Give each job with its items that ended without success, of a filter by `reasons` those that match it: the first ones, at most
     `Limits.max_listed_items`. `Job.progress` counts them all.
     """
+    principal: _builtins.str
+    """Only jobs of this principal, as `Job.principal` has it. Empty: all that the caller may see: an admin everybody's, others their own."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.State.ValueType]:
         """Only these states. Empty: all."""
@@ -751,10 +754,11 @@ class ListRequest(_message.Message):
         end_time_until: _timestamp_pb2.Timestamp | None = ...,
         without_retry: _builtins.bool = ...,
         with_failed_items: _builtins.bool = ...,
+        principal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until", "labels", b"labels", "model", b"model", "page_size", b"page_size", "page_token", b"page_token", "reasons", b"reasons", "states", b"states", "with_failed_items", b"with_failed_items", "without_retry", b"without_retry"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until", "labels", b"labels", "model", b"model", "page_size", b"page_size", "page_token", b"page_token", "principal", b"principal", "reasons", b"reasons", "states", b"states", "with_failed_items", b"with_failed_items", "without_retry", b"without_retry"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -906,8 +910,11 @@ class RetryFilter(_message.Message):
     CREATE_TIME_UNTIL_FIELD_NUMBER: _builtins.int
     END_TIME_FROM_FIELD_NUMBER: _builtins.int
     END_TIME_UNTIL_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Only this model. Empty: all."""
+    principal: _builtins.str
+    """Only jobs of this principal, as in ListRequest. The new jobs are of the same principals as the old ones."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.State.ValueType]:
         """Only these states: FAILED, PARTIALLY_SUCCEEDED, CANCELLED or EXPIRED. Empty: the first two."""
@@ -949,10 +956,11 @@ class RetryFilter(_message.Message):
         create_time_until: _timestamp_pb2.Timestamp | None = ...,
         end_time_from: _timestamp_pb2.Timestamp | None = ...,
         end_time_until: _timestamp_pb2.Timestamp | None = ...,
+        principal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until", "labels", b"labels", "model", b"model", "reasons", b"reasons", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time_from", b"create_time_from", "create_time_until", b"create_time_until", "end_time_from", b"end_time_from", "end_time_until", b"end_time_until", "labels", b"labels", "model", b"model", "principal", b"principal", "reasons", b"reasons", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -466,6 +466,7 @@ class Job(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
     RETRY_OF_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier, given by the gateway: 26 characters of lower-case base32 (128 bits)."""
     state: Global___State.ValueType
@@ -482,6 +483,10 @@ class Job(_message.Message):
     """Sequence of the newest durable event; the cursor for `WatchRequest.after_sequence`."""
     retry_of: _builtins.str
     """The job that this one repeats, when it was made by Retry or RetryMany."""
+    principal: _builtins.str
+    """Whose it is: the name of the caller who submitted it, or whose job it repeats. Only they and admins find it. Empty where the
+    service does not tell callers apart.
+    """
     @_builtins.property
     def options(self) -> _detection_pb2.DetectionOptions:
         """The options that were asked for."""
@@ -543,10 +548,11 @@ class Job(_message.Message):
         last_sequence: _builtins.int = ...,
         items: _abc.Iterable[Global___Item] | None = ...,
         retry_of: _builtins.str = ...,
+        principal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "options", b"options", "progress", b"progress", "queue", b"queue", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "id", b"id", "items", b"items", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "options", b"options", "priority", b"priority", "progress", b"progress", "queue", b"queue", "retry_of", b"retry_of", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "id", b"id", "items", b"items", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "options", b"options", "principal", b"principal", "priority", b"priority", "progress", b"progress", "queue", b"queue", "retry_of", b"retry_of", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
