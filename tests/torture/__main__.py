@@ -25,6 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--fault", action="append", metavar="KIND", help="only this kind; may be repeated")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("dispatch").setLevel(logging.WARNING)
     folder = Path(tempfile.mkdtemp(prefix="myeye-torture-"))
     print(f"seed {given.seed}, logs below {folder}", flush=True)
     verdict = asyncio.run(

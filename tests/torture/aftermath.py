@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from dispatch.connect import connect
 from dispatch.options import BrokerOptions
 from dispatch.ports import Kind
 from harness.process import Process
+from myeye.v1.blob_service_pb2 import DownloadAnnotatedRequest
+from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
 from myeye.v1.detection_service_pb2 import GetRequest, ListRequest, WatchRequest
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
-from myeye.v1.job_pb2 import Job
+from myeye.v1.job_pb2 import STATE_SUCCEEDED, Job
 from tests.torture.records import Aftermath, Record
 from tests.torture.site import DETECTORS, MAX_QUEUE_LENGTH, NotSaid, Site
 from worker.config import DEFAULT_MODEL
@@ -63,6 +66,8 @@ async def look(site: Site, record: Record, before: dict[str, Size]) -> Aftermath
                     await _ask(DetectionServiceStub(channel), ids, after)
             except TimeoutError:
                 after.unhealed.append(f"gateway {number} did not tell of all jobs within {HEAL_LIMIT_S:g} s")
+    async with grpc.aio.insecure_channel(site.targets[0]) as channel:
+        await _download(BlobServiceStub(channel), record, after)
     after.blob_folders = site.blob_folders()
     after.waiting_tasks = await _waiting(site)
     after.growth = _growth(before, sizes(site))
@@ -90,6 +95,18 @@ async def _ask(stub: DetectionServiceStub, ids: list[str], after: Aftermath) -> 
             break
         request.page_token = page.next_page_token
     after.listed.append(listed)
+
+
+async def _download(stub: BlobServiceStub, record: Record, after: Aftermath) -> None:
+    for submission in record.submissions:
+        job = after.jobs[0].get(submission.job_id or "") if submission.annotate else None
+        for item in job.items if job else ():
+            if item.state == STATE_SUCCEEDED:
+                request = DownloadAnnotatedRequest(job_id=job.id, item=item.index)
+                with suppress(grpc.aio.AioRpcError):
+                    after.annotated[job.id, item.index] = b"".join(
+                        [piece.body.data async for piece in stub.DownloadAnnotated(request)]
+                    )
 
 
 async def _history(stub: DetectionServiceStub, job_id: str, last_sequence: int) -> list[tuple[int, bytes]]:

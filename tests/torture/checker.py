@@ -9,7 +9,7 @@ from google.rpc.status_pb2 import Status
 
 from myeye.v1.event_pb2 import Event
 from myeye.v1.job_pb2 import STATE_CANCELLED, STATE_FAILED, STATE_SUCCEEDED, Item, Job
-from tests.torture.detector import finding
+from tests.torture.detector import annotated, finding
 from tests.torture.records import Record, Sight, Submission
 
 RETRYABLE = frozenset({"WORKER_LOST", "BLOB_UNAVAILABLE", "EXECUTION_TIMEOUT", "DETECTOR_CRASHED"})
@@ -26,8 +26,15 @@ def breaches(record: Record) -> list[str]:
 def _each(record: Record) -> Iterator[str]:
     for submission in record.submissions:
         name = submission.job_id or f"request {submission.request_id}"
-        for breach in (*_identity(submission, record), *_story(submission, record), *_outcome(submission, record)):
+        for breach in _of(submission, record):
             yield f"{name}: {breach}"
+
+
+def _of(submission: Submission, record: Record) -> Iterator[str]:
+    yield from _identity(submission, record)
+    if submission.job_id not in record.cut:
+        yield from _story(submission, record)
+        yield from _outcome(submission, record)
 
 
 def _identity(submission: Submission, record: Record) -> Iterator[str]:
@@ -35,7 +42,8 @@ def _identity(submission: Submission, record: Record) -> Iterator[str]:
         yield f"one request_id made several jobs: {sorted(set(submission.job_ids))}"
     if submission.job_ids and submission.job_id != submission.derived_id:
         yield f"its id is not the one that its request_id makes, {submission.derived_id}"
-    if submission.refused and submission.derived_id in record.aftermath.blob_folders:
+    left = submission.derived_id in record.aftermath.blob_folders
+    if submission.refused and left and record.removable(submission.refused_at_s):
         yield f"was refused ({submission.refused}) and left blobs behind"
     if submission.refused and submission.job_ids:
         yield f"was refused ({submission.refused}) and accepted"
@@ -105,6 +113,8 @@ def _item(item: Item, job: Job, submission: Submission, record: Record) -> Itera
             yield f"{where} has the result of another picture"
         elif reason == "DETECTOR_CRASHED" and not record.detector_losses:
             yield f"{where} suffered from the poison of another"
+        elif submission.annotate and record.aftermath.annotated.get((job.id, item.index)) != annotated(picture.content):
+            yield f"{where} has not the drawing that it was told to have"
     elif item.state != STATE_FAILED or reason not in expected:
         yield f"{where} ended in state {item.state} with reason {reason!r}, not {' or '.join(sorted(expected))}"
 
@@ -115,9 +125,9 @@ def _whole(record: Record) -> Iterator[str]:
     for number, listed in enumerate(after.listed):
         if strangers := listed - known:
             yield f"gateway {number} lists jobs that nobody was told of: {sorted(strangers)}"
-        if missing := known - listed:
+        if missing := known - listed - record.cut:
             yield f"gateway {number} does not list accepted jobs: {sorted(missing)}"
-    if missing := known - after.blob_folders:
+    if missing := known - after.blob_folders - record.cut:
         yield f"accepted jobs have lost their blobs: {sorted(missing)}"
     if after.waiting_tasks:
         yield f"{after.waiting_tasks} tasks still wait, although every job has ended"

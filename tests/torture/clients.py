@@ -23,6 +23,8 @@ PAUSE_S = 0.4
 SILENCE_S = 8.0
 """Four heartbeats: a watcher believes a stream that is silent for longer to be dead."""
 NATURES = ("good",) * 26 + ("slow",) * 6 + ("bad",) * 4 + ("poison",) * 2 + ("hang",)
+ANNOTATED = 0.4
+"""Of all jobs, whose pictures are drawn on."""
 HOPELESS = ("poison", "hang")
 KEPT_FOR_S = 3 * 86_400
 """Longer than the clocks jump."""
@@ -87,7 +89,7 @@ class Clients:
                 answer = await self._any(chance).Submit(request, timeout=CALL_S)
             except grpc.aio.AioRpcError as error:
                 if _reason(error) == "QUEUE_FULL" and not in_doubt:
-                    submission.refused = "QUEUE_FULL"
+                    submission.refused, submission.refused_at_s = "QUEUE_FULL", self.now_s
                     return
                 in_doubt = True  # an earlier call may still make the job, whatever a later one is told
                 await asyncio.sleep(chance.uniform(0.1, 0.5))
@@ -114,7 +116,9 @@ class Clients:
             patience = chance.randrange(2, 8) if chance.random() < 0.3 else None
             try:
                 await self._look(self._any(chance), job_id, sight, patience)
-            except (grpc.aio.AioRpcError, TimeoutError):
+            except (grpc.aio.AioRpcError, TimeoutError) as error:
+                if job_id in self._record.cut and isinstance(error, grpc.aio.AioRpcError) and _gone(error):
+                    return
                 await asyncio.sleep(chance.uniform(0.1, 1.0))
 
     @staticmethod
@@ -141,7 +145,9 @@ def _draw(chance: random.Random, name: str) -> Submission:
     natures = [chance.choice(NATURES) for _ in range(chance.choice((1, 1, 1, 2, 5)))]
     hopeless = [nature for nature in natures if nature in HOPELESS]
     pictures = tuple(Picture(nature, f"{nature}:{name}-{n}".encode()) for n, nature in enumerate(hopeless[:1] or natures))
-    return Submission(request_id=name, pictures=pictures, max_attempts=2 if hopeless else 10)
+    return Submission(
+        request_id=name, pictures=pictures, max_attempts=2 if hopeless else 10, annotate=chance.random() < ANNOTATED
+    )
 
 
 def _request(submission: Submission) -> SubmitRequest:
@@ -151,7 +157,12 @@ def _request(submission: Submission) -> SubmitRequest:
         max_attempts=submission.max_attempts,
         execution_timeout=Duration(seconds=2),
         ttl=Duration(seconds=KEPT_FOR_S),
+        annotate=submission.annotate,
     )
+
+
+def _gone(error: grpc.aio.AioRpcError) -> bool:
+    return error.code() is grpc.StatusCode.NOT_FOUND
 
 
 def _reason(error: grpc.aio.AioRpcError) -> str:

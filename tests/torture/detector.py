@@ -27,6 +27,11 @@ def finding(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
+def annotated(content: bytes) -> bytes:
+    """Draw on a picture."""
+    return b"drawn on " + content
+
+
 def main(arguments: list[str]) -> None:
     orders = Orders.parse(arguments)
     confine(orders.memory_bytes)
@@ -50,7 +55,8 @@ def look(line: Line, message: Look) -> None:
         case b"slow":
             time.sleep(SLOW_S)
     box = Box(finding(picture), 1.0, 0, 0, 1, 1)
-    line.send(Found(message.number, DetectOutcome(1, 1, (box,), b"", 0.0, 0.0, 0.0)))
+    drawn = annotated(picture) if message.request.annotate else b""
+    line.send(Found(message.number, DetectOutcome(1, 1, (box,), drawn, 0.0, 0.0, 0.0)))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from harness.process import Process
 from harness.proxy import Proxy
 from harness.rabbit import RabbitNode
 from tests.torture.clock import set_clock
+from tests.torture.disk import Trouble, trouble_disk
+from tests.torture.retention import cut_embedded, cut_stream
 from tests.torture.site import DETECTORS, GATEWAYS, WORKERS, Site
 
 JUMPS_S = (3600.0, -3600.0, 86_400.0, -86_400.0)
@@ -32,17 +34,12 @@ class Way:
 
 def ways_of(site: Site) -> Mapping[str, Way]:
     """Give the kinds of fault that a site can suffer."""
-    return {**COMMON, **_node_ways(len(site.nodes))} if site.cluster else COMMON
+    return {**COMMON, **(_node_ways(len(site.nodes)) if site.cluster else EMBEDDED)}
 
 
 def _kill(process: Process) -> None:
     if process.running:
         process.kill()
-
-
-def _start(process: Process) -> None:
-    if not process.running:
-        process.start()
 
 
 def _signal(process: Process | RabbitNode, number: signal.Signals) -> None:
@@ -62,7 +59,7 @@ def _process_ways(name: str, count: int, choose: Callable[[Site, int], Process])
         return f"{name} {target}"
 
     return {
-        f"kill {name}": Way(count, lambda s, t: _kill(choose(s, t)), lambda s, t: _start(choose(s, t)), occupies),
+        f"kill {name}": Way(count, lambda s, t: _kill(choose(s, t)), lambda s, t: _start(s, choose(s, t)), occupies),
         f"freeze {name}": Way(
             count,
             lambda s, t: _signal(choose(s, t), signal.SIGSTOP),
@@ -91,8 +88,17 @@ def _kill_all(site: Site, _: int) -> None:
 
 def _start_all(site: Site, _: int) -> None:
     site.start_nodes()
+    _restart(site)
+
+
+def _start(site: Site, process: Process) -> None:
+    site.start_process(process)
+
+
+def _restart(site: Site) -> None:
+    """Do what a supervisor does: a process that cannot start while its blob store is away or read-only ends by itself."""
     for process in site.processes:
-        _start(process)
+        site.start_process(process)
 
 
 def _blobs_away(site: Site, _: int) -> None:
@@ -103,6 +109,24 @@ def _blobs_away(site: Site, _: int) -> None:
 def _blobs_back(site: Site, _: int) -> None:
     site.blobs.unlink()
     site.blobs.with_name("blobs-away").rename(site.blobs)
+    _restart(site)
+
+
+def _disk_way(trouble: Trouble) -> Way:
+    return Way(1, lambda s, t: trouble_disk(s.disk, trouble), lambda s, t: _disk_well(s), lambda _: "blobs")
+
+
+def _disk_well(site: Site) -> None:
+    trouble_disk(site.disk, Trouble.NONE)
+    _restart(site)
+
+
+def _cut_embedded(site: Site, _: int) -> None:
+    site.cut |= cut_embedded(site.folder / "broker")
+
+
+def _cut_stream(site: Site, _: int) -> None:
+    site.cut |= cut_stream(list(site.nodes))
 
 
 def _echo(site: Site) -> Process:
@@ -132,6 +156,9 @@ COMMON: Mapping[str, Way] = {
     **_link_ways("client", GATEWAYS, lambda site, target: site.fronts[target]),
     "kill everything": Way(1, _kill_all, _start_all, lambda _: EVERYTHING),
     "blob store away": Way(1, _blobs_away, _blobs_back, lambda _: "blobs"),
+    "blob store full": _disk_way(Trouble.FULL),
+    "blob store read-only": _disk_way(Trouble.READ_ONLY),
+    "blob store slow": _disk_way(Trouble.SLOW),
     "echo": Way(1, lambda s, t: _echo(s).start(), lambda s, t: _kill(_echo(s)), lambda _: "echo"),
     "clock jump": Way(
         (GATEWAYS + WORKERS) * len(JUMPS_S),
@@ -140,6 +167,9 @@ COMMON: Mapping[str, Way] = {
         lambda t: f"clock {t % (GATEWAYS + WORKERS)}",
     ),
 }
+
+
+EMBEDDED: Mapping[str, Way] = {"retention": Way(1, _cut_embedded, lambda s, t: None, lambda _: "log")}
 
 
 def _each_node(site: Site, *command: str) -> None:
@@ -157,6 +187,7 @@ def _node_ways(count: int) -> Mapping[str, Way]:
             lambda s, t: _signal(s.nodes[t], signal.SIGCONT),
             lambda t: "nodes",
         ),
+        "retention": Way(1, _cut_stream, lambda s, t: None, lambda t: "nodes"),
         "restart broker": Way(1, lambda s, t: _stop_nodes(s), lambda s, t: s.start_nodes(), lambda t: "nodes"),
         "disk alarm": Way(
             1,

@@ -35,9 +35,11 @@ class Submission:
     request_id: str
     pictures: tuple[Picture, ...]
     max_attempts: int
+    annotate: bool = False
     job_ids: list[str] = field(default_factory=list)
     refused: str = ""
     """The reason of a refusal that says that nothing was kept."""
+    refused_at_s: float = 0.0
     cancelled: bool = False
     """Whether Cancel answered OK."""
     sights: list[Sight] = field(default_factory=list)
@@ -62,6 +64,8 @@ class Aftermath:
     """Of each gateway: the whole history of every job, watched anew."""
     listed: list[set[str]] = field(default_factory=list)
     """Of each gateway: the ids that List gives."""
+    annotated: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    """Of every item that succeeded and was to be drawn on: what DownloadAnnotated gave."""
     blob_folders: set[str] = field(default_factory=set)
     """The jobs that have blobs."""
     waiting_tasks: int = 0
@@ -80,4 +84,12 @@ class Record:
     """When a Submit answered OK, from the run's beginning."""
     detector_losses: int = 0
     """How many detector processes were killed or frozen, and so how many pictures may have suffered for it, doubled."""
+    blob_troubles: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when the blob store was in trouble, so that nothing could be removed from it."""
+    cut: set[str] = field(default_factory=set)
+    """The jobs whose beginning the log has dropped. They are not promised any more."""
     aftermath: Aftermath = field(default_factory=Aftermath)
+
+    def removable(self, at_s: float) -> bool:
+        """Tell whether blobs could be removed at that time, and the moments around it."""
+        return not any(begin_s - 5 <= at_s <= end_s + 5 for begin_s, end_s in self.blob_troubles)

@@ -19,6 +19,8 @@ def lines(verdict: Verdict) -> Iterator[str]:
     yield f"{'fault':<22}{'times':>6}{'longest without an accepted Submit':>36}"
     for kind, count in sorted(Counter(each.fault.kind for each in verdict.inflicted).items()):
         yield f"{kind:<22}{count:>6}{verdict.longest_gap_s(kind):>34.1f} s"
+    if cut := len(verdict.record.cut):
+        yield f"{cut} jobs had lost their beginning with the oldest part of the log, and were not looked at any more"
     if verdict.left_out:
         yield f"left out, for their targets were broken already: {dict(sorted(verdict.left_out.items()))}"
     for breach in verdict.breaches[:BREACHES_SHOWN]:

@@ -65,7 +65,7 @@ async def torture(folder: Path, *, seed: int, duration_s: float, nodes: int, kin
         all_ways = ways_of(site)
         ways: dict[str, Way] = {kind: all_ways[kind] for kind in kinds or all_ways}
         faults = schedule(seed, duration_s, {kind: way.targets for kind, way in ways.items()})
-        record = Record()
+        record = Record(cut=site.cut)
         clients = Clients(site.targets, record, seed=seed, crowd=CROWD)
         nemesis = Nemesis(site, ways, faults)
         before = sizes(site)
@@ -75,6 +75,8 @@ async def torture(folder: Path, *, seed: int, duration_s: float, nodes: int, kin
         clients.stopping.set()
         unended = not await _ended(running)
         record.detector_losses = sum("detector" in each.fault.kind for each in nemesis.inflicted)
+        blob_faults = [each for each in nemesis.inflicted if each.fault.kind.startswith("blob store")]
+        record.blob_troubles = [(each.begun_s, each.healed_s) for each in blob_faults]
         log.info("%.1f s: looking at what is left", clients.now_s)
         record.aftermath = await look(site, record, before)
         if unended:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,8 @@ from harness.process import NotSaid, Process
 from harness.proxy import Proxy
 from harness.rabbit import RabbitNode
 from tests.torture.clock import new_clock
+from tests.torture.disk import new_disk
+from tests.torture.retention import small_segments
 
 GATEWAYS = WORKERS = 2
 DETECTORS = 2
@@ -41,8 +44,12 @@ class Site:
         self.workers: list[Process] = []
         self.echo: Process | None = None
         self.clocks: list[Path] = []
+        self.disk = folder / "disk"
+        self.cut: set[str] = set()
+        """The jobs whose beginning the log has dropped."""
         self._ports = [free_port() for _ in range(GATEWAYS)]
         self._stack = ExitStack()
+        self._starting = Lock()
 
     @property
     def nodes(self) -> Sequence[RabbitNode]:
@@ -80,6 +87,7 @@ class Site:
     def _build(self) -> None:
         if self.cluster:
             self._stack.enter_context(self.cluster)
+            small_segments(self.nodes[0])
             ports = self.cluster.ports
             self.backs = [self._proxy(ports, n) for n in range(GATEWAYS + WORKERS)]
         self.fronts = [self._proxy([port], 0) for port in self._ports]
@@ -87,7 +95,7 @@ class Site:
             command = ("tests.torture.gateway", "--listen", f"127.0.0.1:{port}", "--heartbeat", "2", "--drain", "2")
             self.gateways.append(self._process(f"gateway-{n}", command, n))
         for n in range(WORKERS):
-            flags = ("--name", f"worker-{n}", "--detectors", str(DETECTORS), "--retry-delay", "0.1", "--retry-delay-cap", "4")
+            flags = ("--name", f"worker-{n}", "--detectors", str(DETECTORS), "--retry-delay", "0.1", "--retry-delay-cap", "8")
             self.workers.append(self._process(f"worker-{n}", ("tests.torture.worker", *flags), GATEWAYS + n))
         echo = (sys.executable, "-m", "tests.torture.echo", self.broker)
         self.echo = Process("echo", echo, log=self.folder / "echo.log")
@@ -98,7 +106,7 @@ class Site:
     def _process(self, name: str, module: Sequence[str], number: int) -> Process:
         clock = self.folder / f"{name}.clock"
         self.clocks.append(clock)
-        environment = new_clock(clock)
+        environment = {**new_clock(clock), **new_disk(self.disk, self.blobs)}
         broker = self.broker
         if self.cluster:
             broker = broker.replace(f":{self.cluster.nodes[0].port}/", f":{self.backs[number].port}/")
@@ -112,11 +120,17 @@ class Site:
             NotSaid: something does not come up.
         """
         self.start_nodes()
-        started = [process for process in self.processes if not process.running]
-        for process in started:
-            process.start()
+        started = [process for process in self.processes if self.start_process(process)]
         for process in started:
             process.wait_for("health: SERVING" if process in self.gateways else r"worker \S+ ready", START_LIMIT_S)
+
+    def start_process(self, process: Process) -> bool:
+        """Start it unless it runs; tell whether that was so."""
+        with self._starting:  # several faults may be healed at once
+            if process.running:
+                return False
+            process.start()
+            return True
 
     def start_nodes(self) -> None:
         """Start the broker's nodes that do not run, together: each waits for the others."""

@@ -14,7 +14,7 @@ from myeye.v1.detection_pb2 import Detection, DetectionResult
 from myeye.v1.event_pb2 import Event, ItemFinished, ItemStarted, JobAccepted, JobFinished
 from myeye.v1.job_pb2 import STATE_CANCELLED, STATE_FAILED, STATE_RUNNING, STATE_SUCCEEDED, Item, Job
 from tests.torture.checker import breaches
-from tests.torture.detector import finding
+from tests.torture.detector import annotated, finding
 from tests.torture.records import Aftermath, Picture, Record, Sight, Submission
 from tests.torture.schedule import schedule
 
@@ -98,6 +98,30 @@ def test_every_breach_is_told(spoil: Callable[[Record], None], told: str):
     record = deepcopy(sound())
     spoil(record)
     assert any(told in breach for breach in breaches(record)), breaches(record)
+
+
+def test_a_drawing_that_is_not_there_is_a_breach():
+    record = sound()
+    record.submissions[0].annotate = True
+    assert any("has not the drawing" in breach for breach in breaches(record))
+    record.aftermath.annotated[JOB, 0] = annotated(GOOD.content)
+    assert breaches(record) == []
+
+
+def test_a_job_whose_beginning_the_log_has_dropped_may_be_gone():
+    record = sound()
+    record.cut.add(JOB)
+    record.aftermath = Aftermath(jobs=[{}, {}], histories=[{}, {}], listed=[set(), set()])
+    assert breaches(record) == []
+
+
+def test_blobs_may_stay_of_a_job_that_was_refused_while_nothing_could_be_removed():
+    record = sound()
+    record.submissions.append(refused_with_blobs(record))
+    record.submissions[-1].refused_at_s = 30.0
+    assert breaches(record)
+    record.blob_troubles.append((29.0, 31.0))
+    assert breaches(record) == []
 
 
 def test_a_cancelled_item_of_a_cancelled_job_is_no_breach():

@@ -1,4 +1,7 @@
-"""The real worker with play detectors in its real pool, by a clock that can be set: `python -m tests.torture.worker FLAG…`"""
+"""The real worker with play detectors in its real pool, by a clock that can be set and on a disk that can fail.
+
+`python -m tests.torture.worker FLAG…`
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from dispatch import logs
 from tests.torture.clock import bend_clock
+from tests.torture.disk import bend_disk
 from worker.config import DEFAULT_MODEL, read_config
 from worker.detection import Model
 from worker.orders import Orders
@@ -30,4 +34,5 @@ async def main() -> None:
 
 if __name__ == "__main__":
     bend_clock()
+    bend_disk()
     asyncio.run(main())
