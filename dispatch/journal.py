@@ -8,6 +8,7 @@ talking to each other.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import random
@@ -18,6 +19,7 @@ from dispatch.codec import decode_record, encode_record
 from dispatch.errors import BrokerUnavailable, ConfigurationError, LogTruncated
 from dispatch.events import Event, Marker
 from dispatch.fold import Change, Fold
+from dispatch.lifecycle import Job
 from dispatch.ports import EventLog
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class Journal:
         self._on_change = on_change
         self._on_reset = on_reset
         self._lookback_s = lookback_s
+        self._begun_at: dict[str, int] = {}
+        """Of each job in the fold: the position of the record that it begins with. In the order of the log."""
         self._verdicts: dict[bytes, asyncio.Future[Change]] = {}
         self._batch: list[Event] = []
         self._appended: asyncio.Future[None] | None = None
@@ -63,20 +67,42 @@ class Journal:
         while True:
             try:
                 async for batch in self._log.read(lookback_s=self._lookback_s):
-                    for body in batch:
-                        for event in decode_record(body):
-                            self._take(event)
+                    for record in batch:
+                        for event in decode_record(record.body):
+                            self._take(event, record.position)
             except LogTruncated as error:
                 log.error("the event log was cut under its reader, reading it again from the start: %s", error)
                 self.fold = Fold()
+                self._begun_at.clear()
                 self._on_reset()
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event, position: int) -> None:
         change = self.fold.apply(event)
+        if change.after is None:
+            self._begun_at.pop(event.job_id, None)
+        elif change.before is None:
+            self._begun_at[event.job_id] = position
         self._on_change(change)
         verdict = self._verdicts.pop(event.id, None)
         if verdict and not verdict.done():
             verdict.set_result(change)
+
+    def forget(self, job_id: str) -> None:
+        """Drop a job from the fold; later events find no job."""
+        self.fold.forget(job_id)
+        self._begun_at.pop(job_id, None)
+
+    async def without_beginning(self) -> list[Job]:
+        """Give the jobs whose beginning the log has dropped: whoever begins to read it now does not know them.
+
+        Raises:
+            BrokerUnavailable, ConfigurationError: the log did not tell.
+        """
+        fold, oldest = self.fold, await self._log.oldest()
+        if fold is not self.fold:  # it was cut further, and is read anew
+            return []
+        begun = itertools.takewhile(lambda job_id: self._begun_at[job_id] < oldest, self._begun_at)
+        return [fold.jobs[job_id] for job_id in begun]
 
     async def append(self, event: Event) -> None:
         """Return once the event is durable. Events appended in the same turn of the loop share one record.

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequen
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Lane(IntEnum):
@@ -110,6 +110,13 @@ class TaskQueue(Protocol):
         """
 
 
+class Record(NamedTuple):
+    """What was appended at once. Positions grow along the log, and are the same for every reader of it."""
+
+    position: int
+    body: bytes
+
+
 class EventLog(Protocol):
     """One append-only log, the same order for every reader."""
 
@@ -120,13 +127,20 @@ class EventLog(Protocol):
             BrokerUnavailable: not confirmed; it may or may not be there.
         """
 
-    def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[bytes]]:
+    def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[Record]]:
         """Yield the records in order, in batches as they come, and go on for ever, through broker restarts.
 
         Start at the first record, or, given `lookback_s`, at one not younger than so many seconds (or the oldest kept).
 
         Raises:
             LogTruncated: records after the last one yielded are gone.
+        """
+
+    async def oldest(self) -> int:
+        """Give the position that a reader begins at now: what was before it has been dropped, for its age or for lack of room.
+
+        Raises:
+            BrokerUnavailable: the broker did not answer.
         """
 
 

@@ -5,13 +5,14 @@ Every gateway does all of it; the fold lets the first win, and a random delay sp
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
 
-from dispatch.errors import DispatchError
+from dispatch.errors import BrokerUnavailable, ConfigurationError, DispatchError
 from dispatch.events import Expired, Failed, Failure, Purged
 from dispatch.fold import Change
 from dispatch.journal import new_event_id
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 ENQUEUE_GRACE_S = 5.0
 SPREAD_S = 2.0
+RETENTION_EVERY_S = 10.0
+LAST_LOOK_NS = 60 * 1_000_000_000
+"""How long after its end a job is kept whose beginning the log has dropped, for those who watch it."""
 
 Duty = tuple[float, str]
 """When something is due (seconds since 1970), and for which job."""
@@ -43,18 +47,24 @@ class Janitor:
         self._to_enqueue: list[Duty] = []
         self._to_expire: list[Duty] = []
         self._to_purge: list[Duty] = []
+        self._cut: set[str] = set()
         store.observers.append(self._on_change)
 
     def _on_change(self, change: Change) -> None:
         job = change.after
         if job is None:
+            self._cut.discard(change.event.job_id)
             return
         if change.before is None:
+            self._cut.discard(job.id)
             self._add(self._to_enqueue, max(job.accepted_ns, time.time_ns()) / 1e9 + ENQUEUE_GRACE_S, job)
             if job.spec.start_deadline_ns is not None:
                 self._add(self._to_expire, (job.accepted_ns + job.spec.start_deadline_ns) / 1e9, job)
         if job.ended_ns is not None:
-            self._add(self._to_purge, (job.ended_ns + job.spec.ttl_ns) / 1e9, job)
+            self._add(self._to_purge, self._kept_until_ns(job, job.ended_ns) / 1e9, job)
+
+    def _kept_until_ns(self, job: Job, ended_ns: int) -> int:
+        return ended_ns + (min(LAST_LOOK_NS, job.spec.ttl_ns) if job.id in self._cut else job.spec.ttl_ns)
 
     @staticmethod
     def _add(heap: list[Duty], due: float, job: Job) -> None:
@@ -95,8 +105,35 @@ class Janitor:
             await self._store.journal.commit(Expired(id=new_event_id(), job_id=job.id, time_ns=time.time_ns()))
 
     async def _purge(self, job: Job) -> None:
-        if job.ended_ns is not None and job.ended_ns + job.spec.ttl_ns <= time.time_ns():
+        if job.ended_ns is not None and self._kept_until_ns(job, job.ended_ns) <= time.time_ns():
             await self.purge(job)
+
+    async def follow_retention(self) -> None:
+        """Watch the log's tail for ever: what it drops is gone wherever a gateway starts anew, and so must go everywhere."""
+        while True:
+            await asyncio.sleep(random.uniform(0.5, 1.5) * RETENTION_EVERY_S)
+            try:
+                await self.note_cut()
+            except (BrokerUnavailable, ConfigurationError) as error:
+                log.warning("what the log still has could not be told, asking again: %s", error)
+
+    async def note_cut(self) -> None:
+        """Have the jobs removed whose beginning is gone, as soon as they have ended.
+
+        Raises:
+            BrokerUnavailable, ConfigurationError: the log did not tell which they are.
+        """
+        for job in await self._store.journal.without_beginning():
+            if job.id in self._cut:
+                continue
+            self._cut.add(job.id)
+            if job.ended_ns is not None:
+                log.warning("job %s is removed before its time: the log has dropped its beginning", job.id)
+                self._add(self._to_purge, self._kept_until_ns(job, job.ended_ns) / 1e9, job)
+            else:
+                log.error(
+                    "the log has dropped the beginning of job %s, which has not ended: it is too small or too young", job.id
+                )
 
     async def purge(self, job: Job) -> bool:
         """Remove a finished job's pictures, then the job; tell whether it was this call that did."""

@@ -133,6 +133,7 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
             group.create_task(store.journal.follow()),
             group.create_task(hear(broker.signals, store, workers)),
             group.create_task(janitor.bury(broker.tasks)),
+            group.create_task(janitor.follow_retention()),
             group.create_task(expire_uploads(blobs, defaults.upload_ttl_ns)),
             group.create_task(Orphans(store, blobs).sweep_for_ever()),
             group.create_task(guard.look_for_ever()),

@@ -65,6 +65,8 @@ class Config:
     """Tasks of one model and lane that may wait; the gateways' must be the same."""
     lookback_s: float = 3600.0
     """How much of the event log is read at the start."""
+    offer_every_s: float = 3600.0
+    """How often the models are told anew."""
     backoff: Backoff = field(default_factory=Backoff)
 
     def __post_init__(self) -> None:

@@ -84,6 +84,7 @@ class _Worker:
                 group.create_task(each) for each in (self._view.journal.follow(), self._presence.tell(), self._progress.tell())
             ]
             if await _finished(self._offer(), stop):
+                talking.append(group.create_task(self._offer_again()))
                 await self._consume(stop)
             for task in talking:
                 task.cancel()
@@ -103,6 +104,12 @@ class _Worker:
                     default_score_threshold=pool.model.default_score_threshold,
                 )
             )
+
+    async def _offer_again(self) -> None:
+        """Tell of the models for ever: the log drops what is old, and a gateway that starts then must know them too."""
+        while True:
+            await asyncio.sleep(self._config.offer_every_s)
+            await self._offer()
 
     async def _consume(self, stop: asyncio.Event) -> None:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:

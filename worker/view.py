@@ -96,7 +96,7 @@ class View:
         if isinstance(change.event, Accepted) and change.applied:
             self._ended.pop(job_id, None)
         elif _has_ended(change):
-            self.journal.fold.forget(job_id)
+            self.journal.forget(job_id)
             self._remember(job_id)
         for hold in tuple(self._holds.get(job_id, ())):
             self._check(hold)

@@ -10,11 +10,10 @@ from dispatch.amqp.declarations import Declarations
 from dispatch.amqp.keeper import end
 from dispatch.amqp.link import Link
 from dispatch.amqp.publisher import Publisher
-from dispatch.amqp.stream import StreamReader
+from dispatch.amqp.stream import FIRST, StreamReader, oldest
 from dispatch.amqp.topology import Topology
 from dispatch.options import BrokerOptions
-
-OLDEST = "first"
+from dispatch.ports import Record
 
 
 class AmqpLog:
@@ -31,8 +30,8 @@ class AmqpLog:
     async def append(self, body: bytes) -> None:
         await self.publisher.publish(self._topology.log_route, body)
 
-    async def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[bytes]]:
-        start = OLDEST if lookback_s is None else datetime.now(UTC) - timedelta(seconds=lookback_s)
+    async def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[Record]]:
+        start = FIRST if lookback_s is None else datetime.now(UTC) - timedelta(seconds=lookback_s)
         reader = StreamReader(self._declarations, self._topology.log, start)
         reading = asyncio.create_task(self._consuming.hold(reader.attend), name="rabbitmq log reader")
         reading.add_done_callback(lambda _: reader.news.set())
@@ -45,3 +44,10 @@ class AmqpLog:
                     reading.result()
         finally:
             await end(reading)
+
+    async def oldest(self) -> int:
+        channel = await self._consuming.channel()
+        try:
+            return await oldest(channel, self._topology.log.name)
+        finally:
+            channel.discard("asked")

@@ -8,16 +8,18 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from dispatch.amqp.channel import Channel, NotThere
+from dispatch.amqp.channel import Channel, NotThere, settle
 from dispatch.amqp.declarations import Declarations
 from dispatch.amqp.topology import QueueSpec
 from dispatch.errors import BrokerUnavailable, LogTruncated
+from dispatch.ports import Record
 
 PREFETCH = 1000
 ACK_EVERY = 100
 ACK_WITHIN_S = 0.1
 RESUME_LIMIT_S = 5.0
 OFFSET = "x-stream-offset"
+FIRST = "first"
 
 
 class Acks:
@@ -59,11 +61,11 @@ class StreamReader:
         self._spec = spec
         self._start = start
         self._channel: Channel | None = None
-        self._arrived: list[bytes] = []
-        self._latest: tuple[Any, bytes] | None = None
+        self._arrived: list[Record] = []
+        self._latest: Record | None = None
         self.news = asyncio.Event()
 
-    def take(self) -> Sequence[bytes]:
+    def take(self) -> Sequence[Record]:
         """Give what arrived since the last call."""
         batch, self._arrived = self._arrived, []
         self.news.clear()
@@ -90,15 +92,15 @@ class StreamReader:
         await self._declarations.ensure((self._spec,))
         await self._consume(channel, self._start, partial(self._receive, channel, Acks(channel)))
 
-    async def _resume(self, channel: Channel, latest: tuple[Any, bytes]) -> None:
-        offset, body = latest[0].headers[OFFSET], latest[1]
+    async def _resume(self, channel: Channel, latest: Record) -> None:
+        offset = latest.position
         first: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         acks = Acks(channel)
 
         def compare(raw: Any, method: Any, properties: Any, found: bytes) -> None:
             if not first.done():
                 acks.received(method.delivery_tag)
-                first.set_result(properties.headers[OFFSET] == offset and found == body)
+                first.set_result(Record(properties.headers[OFFSET], found) == latest)
             elif first.result():
                 self._receive(channel, acks, raw, method, properties, found)
 
@@ -118,7 +120,23 @@ class StreamReader:
     def _receive(self, channel: Channel, acks: Acks, _: Any, method: Any, properties: Any, body: bytes) -> None:
         if channel is not self._channel:  # left behind; the next one begins where this one was left
             return
-        self._arrived.append(body)
-        self._latest = properties, body
+        self._latest = Record(properties.headers[OFFSET], body)
+        self._arrived.append(self._latest)
         acks.received(method.delivery_tag)
         self.news.set()
+
+
+async def oldest(channel: Channel, stream: str) -> int:
+    """Give the offset of the first record that the stream has.
+
+    Raises:
+        BrokerUnavailable: the stream has none, or the broker did not answer.
+    """
+    first: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    await channel.prefetch(1)
+    await channel.consume(
+        stream, lambda _, __, properties, ___: settle(first, properties.headers[OFFSET]), arguments={OFFSET: FIRST}
+    )
+    if not await channel.heard(first, RESUME_LIMIT_S):
+        raise BrokerUnavailable(f"the stream {stream} gave no record in {RESUME_LIMIT_S:g} s")
+    return first.result()

@@ -15,6 +15,7 @@ from dispatch.embedded.bell import Bell
 from dispatch.embedded.reader import Reader
 from dispatch.embedded.writer import Writer
 from dispatch.errors import BrokerUnavailable
+from dispatch.ports import Record
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class EmbeddedLog:
     async def append(self, body: bytes) -> None:
         await self._writer.run(partial(record_table.append, body=body, now_ns=time.time_ns()), self._bell)
 
-    async def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[bytes]]:
+    async def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[Record]]:
         since_ns = 0 if lookback_s is None else time.time_ns() - int(lookback_s * 1e9)
         with self._bell.listen() as rung:
             position = await self._insist(partial(record_table.position_before, time_ns=since_ns), rung)
@@ -40,10 +41,13 @@ class EmbeddedLog:
                 rung.clear()
                 records = await self._insist(partial(record_table.read_after, position=position), rung)
                 if records:
-                    position += len(records)
+                    position = records[-1].position
                     yield records
                 if len(records) < record_table.CHUNK:
                     await rung.wait()
+
+    async def oldest(self) -> int:
+        return await self._reader.run(record_table.oldest)
 
     async def _insist(self, query: Callable[[sqlite3.Connection], T], rung: asyncio.Event) -> T:
         while True:

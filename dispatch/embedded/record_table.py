@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from dispatch.errors import LogTruncated
+from dispatch.ports import Record
 
 CHUNK = 1000
 """Records that are read or pruned at once."""
@@ -24,11 +25,16 @@ def position_before(connection: sqlite3.Connection, time_ns: int) -> int:
     row = connection.execute(
         "SELECT id FROM record WHERE time_ns <= ? ORDER BY time_ns DESC, id DESC LIMIT 1", (time_ns,)
     ).fetchone()
-    row = row or connection.execute("SELECT id FROM record ORDER BY id LIMIT 1").fetchone()
-    return row[0] - 1 if row else _last(connection)
+    return (row[0] if row else oldest(connection)) - 1
 
 
-def read_after(connection: sqlite3.Connection, position: int) -> list[bytes]:
+def oldest(connection: sqlite3.Connection) -> int:
+    """Return the number of the oldest record, or that of the next one when there is none."""
+    row = connection.execute("SELECT min(id) FROM record").fetchone()
+    return row[0] or _last(connection) + 1
+
+
+def read_after(connection: sqlite3.Connection, position: int) -> list[Record]:
     """Read the records after number `position`, at most a chunk.
 
     Raises:
@@ -38,7 +44,7 @@ def read_after(connection: sqlite3.Connection, position: int) -> list[bytes]:
     first = rows[0][0] if rows else _last(connection) + 1
     if first != position + 1:
         raise LogTruncated(f"record {position + 1} is gone, the next one is {first}")
-    return [body for _, body in rows]
+    return [Record(*row) for row in rows]
 
 
 def prune(connection: sqlite3.Connection, *, before_ns: int, max_bytes: int) -> int:

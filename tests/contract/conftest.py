@@ -34,8 +34,9 @@ def broker_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def options() -> BrokerOptions:
-    return BrokerOptions(name=f"t{uuid.uuid4().hex[:12]}", lease_s=2.0)
+def options(request: pytest.FixtureRequest) -> BrokerOptions:
+    """Names of the test's own; a test may set more by indirect parameters."""
+    return BrokerOptions(name=f"t{uuid.uuid4().hex[:12]}", lease_s=2.0, **getattr(request, "param", {}))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from dispatch.amqp.topology import Route, Topology
 from dispatch.connect import connect
 from dispatch.errors import BrokerUnavailable, ConfigurationError, DispatchError, LogTruncated, QueueFull
 from dispatch.options import BrokerOptions
-from dispatch.ports import Broker, Lane, Queue
+from dispatch.ports import Broker, Lane, Queue, Record
 
 QUEUE = Queue("model", Lane.NORMAL)
 LIMIT_S = 40.0
@@ -140,9 +140,9 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def next_batch(batches: AsyncIterator[Sequence[bytes]]) -> Sequence[bytes]:
+async def next_batch(batches: AsyncIterator[Sequence[Record]]) -> Sequence[bytes]:
     async with asyncio.timeout(LIMIT_S):
-        return await anext(batches)
+        return [record.body for record in await anext(batches)]
 
 
 async def test_what_is_under_way_when_the_connection_is_reset_fails_and_what_comes_later_does_not(
@@ -167,7 +167,7 @@ async def test_a_log_reader_repeats_nothing_and_misses_nothing_when_its_connecti
 
     async def follow() -> None:
         async for batch in through_proxy.log.read():
-            read.extend(batch)
+            read.extend(record.body for record in batch)
 
     following = asyncio.create_task(follow())
     expected = [b"%d" % number for number in range(300)]
@@ -206,6 +206,24 @@ async def test_a_reader_is_told_when_the_stream_is_deleted(rabbit_url: str, ours
     await delete(rabbit_url, f"{options.name}.log")
     with pytest.raises(LogTruncated):
         await next_batch(batches)
+
+
+@pytest.mark.parametrize("options", [{"log_segment_bytes": 40_000, "log_max_bytes": 120_000}], indirect=True)
+async def test_a_reader_that_has_caught_up_goes_on_when_the_log_drops_what_is_behind_it(
+    proxy: Proxy, through_proxy: Broker, ours: Broker
+) -> None:
+    await ours.log.append(b"first")
+    batches = through_proxy.log.read()
+    async with asyncio.timeout(LIMIT_S):
+        first = (await anext(batches))[0]
+        while await ours.log.oldest() <= first.position:
+            await ours.log.append(b"x" * 4000)
+            await anext(batches)
+        await proxy.cut()
+        await ours.log.append(b"last")
+        await proxy.mend()
+        assert await next_batch(batches) == [b"last"]
+        assert (await anext(ours.log.read()))[0].position == await through_proxy.log.oldest()
 
 
 @pytest.mark.parametrize("records", [[], [b"other"], [b"other", b"others"]], ids=["empty", "as long", "longer"])

@@ -111,7 +111,7 @@ async def test_a_log_reader_goes_on_without_gap_or_repeat_though_the_broker_was_
 
     async def follow() -> None:
         async for batch in ours.log.read():
-            read.extend(batch)
+            read.extend(record.body for record in batch)
 
     async with background(sender.run(), follow()):
         await sender.send_more(200)

@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from dispatch.connect import connect
 from dispatch.options import BrokerOptions
-from dispatch.ports import Broker
+from dispatch.ports import Broker, Record
 from harness.process import Process
 
 LIMIT_S = 30.0
 
 
-async def read(batches: AsyncIterator[Sequence[bytes]], count: int) -> list[bytes]:
+async def read(batches: AsyncIterator[Sequence[Record]], count: int) -> list[bytes]:
     records: list[bytes] = []
     async with asyncio.timeout(LIMIT_S):
         while len(records) < count:
-            records.extend(await anext(batches))
+            records.extend(record.body for record in await anext(batches))
     return records
 
 
@@ -97,9 +97,27 @@ async def test_looking_back_not_at_all_still_misses_nothing_new(broker: Broker) 
     appending = asyncio.create_task(append(broker, b"new"))
     async with asyncio.timeout(LIMIT_S):
         while b"new" not in seen:
-            seen.extend(await anext(batches))
+            seen.extend(record.body for record in await anext(batches))
     await appending
     assert seen[-1] == b"new"
+
+
+async def test_positions_grow_from_the_oldest_on_and_are_the_same_for_every_reader(
+    broker: Broker, another_broker: Broker
+) -> None:
+    await append(broker, b"a", b"b", b"c")
+    async with asyncio.timeout(LIMIT_S):
+        records = [record for log in (broker.log, another_broker.log) for record in await all_of(log.read(), 3)]
+        assert await another_broker.log.oldest() == records[0].position
+    assert records[:3] == records[3:]
+    assert records[0].position < records[1].position < records[2].position
+
+
+async def all_of(batches: AsyncIterator[Sequence[Record]], count: int) -> list[Record]:
+    records: list[Record] = []
+    while len(records) < count:
+        records.extend(await anext(batches))
+    return records
 
 
 async def test_records_are_any_bytes(broker: Broker) -> None:

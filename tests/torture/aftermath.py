@@ -59,8 +59,15 @@ async def look(site: Site, record: Record, before: dict[str, Size]) -> Aftermath
         after.unhealed.append(str(error))
         return after
     ids = [submission.job_id for submission in record.submissions if submission.job_id]
+    # the nodes of a cluster may have dropped different parts, and a gateway reads from one of them
+    gone = [job_id for job_id in ids if job_id in record.cut] if len(site.nodes) <= 1 else []
     for number, target in enumerate(site.targets):
         async with grpc.aio.insecure_channel(target) as channel:
+            try:
+                async with asyncio.timeout(HEAL_LIMIT_S):
+                    await _removed(DetectionServiceStub(channel), gone)
+            except TimeoutError:
+                after.unhealed.append(f"gateway {number} still tells of a job whose beginning the log has dropped")
             try:
                 async with asyncio.timeout(HEAL_LIMIT_S):
                     await _ask(DetectionServiceStub(channel), ids, after)
@@ -72,6 +79,18 @@ async def look(site: Site, record: Record, before: dict[str, Size]) -> Aftermath
     after.waiting_tasks = await _waiting(site)
     after.growth = _growth(before, sizes(site))
     return after
+
+
+async def _removed(stub: DetectionServiceStub, job_ids: list[str]) -> None:
+    """Return when none of the jobs is found."""
+    for job_id in job_ids:
+        while True:
+            try:
+                await stub.Get(GetRequest(job_id=job_id), wait_for_ready=True)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.NOT_FOUND:
+                    break
+            await asyncio.sleep(0.2)
 
 
 async def _ask(stub: DetectionServiceStub, ids: list[str], after: Aftermath) -> None:

@@ -81,8 +81,8 @@ async def _records(node: RabbitNode) -> list[bytes]:
             await broker.log.append(marker)
             with suppress(LogTruncated):
                 async for batch in broker.log.read():
-                    found.extend(batch)
-                    if marker in batch:
+                    found.extend(record.body for record in batch)
+                    if marker in found[-len(batch) :]:
                         break
     finally:
         await broker.close()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import grpc
+import pytest
 
+from dispatch.connect import connect
 from dispatch.events import Cancelled, Enqueued, Started, Succeeded
 from dispatch.journal import new_event_id
+from dispatch.options import BrokerOptions
+from gateway import janitor, server
 from gateway.ids import job_id
 from myeye.v1 import detection_service_pb2 as pb
+
+LIMIT_S = 20.0
 
 
 async def test_a_job_without_its_beginning_is_not_found_and_others_are_told_whole(start, hand, refused):
@@ -36,3 +43,77 @@ async def test_a_job_without_its_beginning_is_not_found_and_others_are_told_whol
         async with hand.taking() as deliveries:
             await hand.finish_next(deliveries)
         assert [event.sequence for event in await front.events(cut)] == [1, 2, 3, 4]
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    """Let the gateway do at once what is due with time."""
+    monkeypatch.setattr(server, "TICK_S", 0.05)
+    monkeypatch.setattr(janitor, "SPREAD_S", 0.0)
+    monkeypatch.setattr(janitor, "RETENTION_EVERY_S", 0.1)
+    monkeypatch.setattr(janitor, "LAST_LOOK_NS", 0)
+
+
+async def drop_the_log(url: str) -> None:
+    """Let the broker drop all that there is in the log now, for its age."""
+    broker = await connect(url, BrokerOptions(log_max_age_s=0.0, lease_s=0.4))
+    before = await broker.log.oldest()
+
+    async def dropped() -> bool:
+        return await broker.log.oldest() > before
+
+    await until(dropped)
+    await broker.close()
+
+
+async def until(look):
+    async with asyncio.timeout(LIMIT_S):
+        while not await look():  # noqa: ASYNC110 - nobody tells when it comes true
+            await asyncio.sleep(0.02)
+
+
+async def listed(front):
+    return [job.id for job in (await front.stub.List(pb.ListRequest())).jobs]
+
+
+async def test_a_job_whose_beginning_is_dropped_under_a_running_gateway_is_removed_there_too(start, hand, refused, soon):
+    async with start() as front:
+        old = await front.submit()
+        async with hand.taking() as deliveries:
+            await hand.finish_next(deliveries)
+        await front.events(old.id)
+        await drop_the_log(front.config.broker)
+        young = await front.submit()
+
+        async def gone() -> bool:
+            return await listed(front) == [young.id]
+
+        await until(gone)
+        await refused(front.stub.Get(pb.GetRequest(job_id=old.id)), grpc.StatusCode.NOT_FOUND, "JOB_PURGED")
+        assert all(young.id in blob.name for blob in front.blobs)
+
+
+async def test_a_job_that_has_not_ended_when_its_beginning_is_dropped_is_told_to_its_end_first(
+    start, hand, refused, soon, caplog
+):
+    async with start() as front:
+        job = await front.submit()
+        async with hand.taking() as deliveries:
+            delivery = await anext(deliveries)
+            task, run = await hand.start(delivery)
+            await drop_the_log(front.config.broker)
+            watching = asyncio.create_task(front.events(job.id))
+
+            async def noticed() -> bool:
+                return f"the beginning of job {job.id}, which has not ended" in caplog.text
+
+            await until(noticed)
+            await hand.succeed(task, run)
+            await delivery.ack()
+        assert [event.sequence for event in await watching] == [1, 2, 3, 4]
+
+        async def gone() -> bool:
+            return not await listed(front)
+
+        await until(gone)
+        await refused(front.stub.Get(pb.GetRequest(job_id=job.id)), grpc.StatusCode.NOT_FOUND, "JOB_PURGED")

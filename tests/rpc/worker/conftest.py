@@ -209,7 +209,9 @@ class Site:
         await asyncio.gather(following, return_exceptions=True)
 
     @asynccontextmanager
-    async def worker(self, pool: ToyPool, *, name: str = "w1", drain_s: float = LIMIT_S) -> AsyncIterator[asyncio.Event]:
+    async def worker(
+        self, pool: ToyPool, *, name: str = "w1", drain_s: float = LIMIT_S, offer_every_s: float = 3600.0
+    ) -> AsyncIterator[asyncio.Event]:
         """Run a whole worker; the event stops it, and leaving the context too. Its end is awaited."""
         config = Config(
             broker=f"embedded://{self.folder}/broker",
@@ -218,6 +220,7 @@ class Site:
             name=name,
             models=(ModelChoice(MODEL),),
             drain_s=drain_s,
+            offer_every_s=offer_every_s,
             installation=self.options.name,
             backoff=FAST,
         )

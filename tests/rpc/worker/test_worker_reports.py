@@ -32,6 +32,12 @@ async def test_a_worker_offers_its_model_in_the_log(site: Any, pool_of: Any) -> 
     assert (offered.worker, offered.categories, offered.default_score_threshold) == ("w1", ("cat", "dog"), 0.5)
 
 
+async def test_a_worker_offers_its_model_again_for_the_log_drops_what_is_old(site: Any, pool_of: Any) -> None:
+    async with site.worker(pool_of(), name="w1", offer_every_s=0.01):
+        first = await site.until(lambda: site.journal.fold.models.get("toy"))
+        await site.until(lambda: site.journal.fold.models["toy"].id != first.id)
+
+
 async def test_what_a_run_does_is_told_while_it_does_it(site: Any, pool_of: Any) -> None:
     task = await site.accept()
     gate = asyncio.Event()

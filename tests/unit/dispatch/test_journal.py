@@ -15,6 +15,7 @@ from dispatch.errors import BrokerUnavailable, LogTruncated
 from dispatch.events import Accepted, Cancelled, Enqueued, Marker
 from dispatch.fold import Change
 from dispatch.journal import Journal, new_event_id
+from dispatch.ports import Record
 from dispatch.v1 import event_pb2
 from dispatch.v1.event_pb2 import JobSpec, StoredInput
 
@@ -27,6 +28,7 @@ class ToyLog:
         self.refusals = 0
         self.lost_confirms = 0
         self.cut = False
+        self.first = 0
         self._news = asyncio.Condition()
 
     async def append(self, body: bytes) -> None:
@@ -45,7 +47,7 @@ class ToyLog:
             self.cut = True
             self._news.notify_all()
 
-    async def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[bytes]]:
+    async def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[Record]]:
         position = 0
         while True:
             async with self._news:
@@ -53,9 +55,12 @@ class ToyLog:
                 if self.cut:
                     self.cut = False
                     raise LogTruncated("cut")
-                batch = self.records[position:]
+                batch = [Record(number, body) for number, body in enumerate(self.records)][position:]
             position += len(batch)
             yield batch
+
+    async def oldest(self) -> int:
+        return self.first
 
 
 @asynccontextmanager
@@ -87,6 +92,20 @@ async def test_a_commit_returns_what_the_fold_made_of_the_event():
     assert first.applied
     assert second.ignored == "another request has this id"
     assert second.after == first.after
+
+
+async def test_jobs_whose_beginning_the_log_has_dropped_are_known_until_they_are_forgotten():
+    log = ToyLog()
+    async with following(log) as journal:
+        job = (await journal.commit(accepted())).after
+        await journal.commit(enqueued())
+        assert await journal.without_beginning() == []
+        log.first = 1
+        assert [each.id for each in await journal.without_beginning()] == [job.id]
+        journal.forget(job.id)
+        assert await journal.without_beginning() == []
+        await journal.commit(accepted())
+        assert await journal.without_beginning() == []
 
 
 async def test_two_journals_of_one_log_give_the_same_verdicts():

@@ -11,6 +11,7 @@ from dispatch.codec import spec_of
 from dispatch.errors import LogTruncated
 from dispatch.events import Accepted, Cancelled, Event, Purged, Refused, Started, Succeeded
 from dispatch.journal import new_event_id
+from dispatch.ports import Record
 from dispatch.v1.event_pb2 import JobSpec, StoredInput
 from worker.view import Claim, ItemLost, View
 
@@ -27,16 +28,19 @@ class Paper:
         self._records.append(body)
         self._news.set()
 
-    async def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[bytes]]:
+    async def read(self, *, lookback_s: float | None = None) -> AsyncIterator[Sequence[Record]]:
         at = 0
         while True:
             if self.cut:
                 self.cut = False
                 raise LogTruncated("cut")
-            yield self._records[at:]
+            yield [Record(number, body) for number, body in enumerate(self._records)][at:]
             at = len(self._records)
             self._news.clear()
             await self._news.wait()
+
+    async def oldest(self) -> int:
+        return 0
 
 
 class Scribe:

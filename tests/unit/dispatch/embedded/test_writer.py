@@ -47,7 +47,7 @@ def fail(_: sqlite3.Connection) -> None:
 
 
 def written(connection: sqlite3.Connection) -> list[bytes]:
-    return record_table.read_after(connection, 0)
+    return [record.body for record in record_table.read_after(connection, 0)]
 
 
 async def test_operations_are_done_in_the_order_of_asking(writer: Writer) -> None:
