@@ -24,6 +24,8 @@ SHARE = 0.04
 SEGMENT_BYTES = 80_000
 """RabbitMQ drops whole segments of a stream, and looks whether it should when it begins a new one."""
 FILLER_BYTES = 20_000
+OVERHEAD_BYTES = 120
+"""Of a record in a stream, about."""
 LEAST_BYTES = 5 * SEGMENT_BYTES
 """What is left of a stream, so that a short run does not lose all its jobs."""
 LOG = "myeye.log"
@@ -60,7 +62,7 @@ def cut_stream(nodes: list[RabbitNode]) -> set[str]:
 
 async def _cut_stream(nodes: list[RabbitNode]) -> set[str]:
     before = await _records(nodes[0])
-    size = sum(map(len, before))
+    size = sum(len(body) + OVERHEAD_BYTES for body in before)
     policy = {"stream-max-segment-size-bytes": SEGMENT_BYTES, "max-length-bytes": max(size, LEAST_BYTES)}
     await asyncio.to_thread(_set_policy, nodes[0], policy)
     try:
