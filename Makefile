@@ -9,7 +9,7 @@ PROCESSES ?= 3# that run the tests: they wait more than they work
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup model system demo up test unit torture check proto screenshots bench clean
+.PHONY: help setup model system demo up test unit torture conformance check proto screenshots bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ unit: $(READY) ## the tests that need neither network nor processes, in seconds
 torture: $(READY) ## break everything for MINUTES by SEED, and see that no promise is broken; BROKER=cluster, rabbitmq or embedded
 	@scripts/system-packages rabbitmq
 	$(BIN)/python -m tests.torture --broker $(or $(BROKER),cluster) --seed $(or $(SEED),1) --minutes $(or $(MINUTES),15)
+
+conformance: model ## play one scenario with the clients of every language, or CLIENTS="Go Ruby", and compare what they tell
+	@scripts/system-packages worker node
+	$(BIN)/python -m harness.conformance $(CLIENTS)
 
 check: model ## what every change must pass: formatting, lint, types, imports, contracts, tests
 	$(BIN)/ruff format --check .

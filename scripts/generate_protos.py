@@ -18,22 +18,32 @@ from pathlib import Path
 
 import google.rpc.status_pb2
 import grpc_tools
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from grpc_health.v1 import health_pb2
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 THIRD_PARTY = PROTOS / "third_party"
-IMPORTED = ["google/api/annotations.proto", "google/api/http.proto", "google/api/httpbody.proto", "google/rpc/status.proto"]
+IMPORTED = [
+    "google/api/annotations.proto",
+    "google/api/http.proto",
+    "google/api/httpbody.proto",
+    "google/rpc/error_details.proto",  # imported by nothing, but every error carries some of these
+    "google/rpc/status.proto",
+]
 TARGETS = {"myeye/v1": ROOT / "clients/python/src", "dispatch/v1": ROOT}
 
 
 def copy_imports() -> None:
-    """Copy the imported Google protos from the installed googleapis-common-protos."""
+    """Copy the imported Google protos from the installed googleapis-common-protos, and grpc.health.v1 as a descriptor set."""
     package = Path(google.rpc.status_pb2.__file__).parent.parent.parent
     for name in IMPORTED:
         target = THIRD_PARTY / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(package / name, target)
+    health = FileDescriptorSet(file=[FileDescriptorProto.FromString(health_pb2.DESCRIPTOR.serialized_pb)])
+    (THIRD_PARTY / "health.binpb").write_bytes(health.SerializeToString())  # there is no package that has it as text
 
 
 def generate(out: Path) -> None:

@@ -56,7 +56,7 @@ class Resumed(logging.Handler):
         logger.setLevel(logging.INFO)
         logger.addHandler(self)
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
         self.heard.set()
 
 

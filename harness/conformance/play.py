@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.conformance.site import SCENARIO, picture
+from harness.conformance.site import ROOT, SCENARIO, picture
 from harness.proxy import Proxy
 
-LIMIT_S = 120.0
+LIMIT_S = 100.0
 
 Line: TypeAlias = dict[str, Any]
 
@@ -35,7 +35,7 @@ def play(command: Sequence[str], target: str, run: str, folder: Path) -> Played:
     told, said = [], folder / f"{run}.stderr"
     with Proxy([int(target.rpartition(":")[2])]) as proxy, said.open("w+") as errors:
         arguments = [f"127.0.0.1:{proxy.port}", str(SCENARIO), str(picture()), run]
-        with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=errors, text=True) as child:
+        with subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True) as child:
             limit = threading.Timer(LIMIT_S, child.kill)
             limit.start()
             assert child.stdout is not None
@@ -48,6 +48,21 @@ def play(command: Sequence[str], target: str, run: str, folder: Path) -> Played:
             status = child.wait()
             limit.cancel()
     return Played(told, status, said.read_text())
+
+
+def play_example(command: Sequence[str], target: str) -> Played:
+    """Run `command` TARGET PICTURE. It says all to people."""
+    done = subprocess.run(
+        [*command, target, str(picture())],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    return Played([], done.returncode, done.stdout)
 
 
 def _parsed(text: str) -> Line:

@@ -1,30 +1,54 @@
-"""The mesh that the scenario is played on, and the picture that is handed in."""
+"""The installation that the scenario is played on, and the picture that is handed in."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib
 
-from harness.mesh import Mesh
+from harness.mesh import START_LIMIT_S, Mesh
+from harness.process import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / "clients/conformance/scenario.json"
 LINES = ROOT / "clients/conformance/lines.jsonl"
-IDLE_MODEL = "waiting-room"
-"""The gateway's default; no worker has it, so that its jobs wait until they are cancelled."""
-QUEUE_LENGTH = "60"
+PAGE = ROOT / "clients/browser/build"
+"""What the edge serves in place of our page, once it is built: the browser's client must be of the same origin."""
+MODEL_FILE = Path("~/.cache/myeye/models/efficientdet-lite0.tflite").expanduser()
+QUEUE_LENGTH = ("--max-queue-length", "60")
 
 
-def conformance_mesh(folder: Path, *, page: Path | None = None) -> Mesh:
-    """Make a mesh with an edge; `page` is the folder of the web page that the edge serves, if not ours."""
-    return Mesh(
+@contextmanager
+def conformance_mesh(folder: Path, *, page: Path | None = None) -> Iterator[Mesh]:
+    """Run a mesh with an edge. Its second model is known, but has no worker any more: jobs for it wait until they are cancelled.
+
+    `page` is the folder of the web page that the edge serves, if not ours.
+    """
+    mesh = Mesh(
         folder,
         edge=True,
-        gateway_flags=("--model", IDLE_MODEL, "--max-queue-length", QUEUE_LENGTH),
-        worker_flags=("--max-queue-length", QUEUE_LENGTH),
+        gateway_flags=QUEUE_LENGTH,
+        worker_flags=QUEUE_LENGTH,
         edge_flags=() if page is None else ("--web", str(page)),
     )
+    with mesh:
+        _offer_once(folder, f"waiting-room={MODEL_FILE}")
+        yield mesh
+
+
+def _offer_once(folder: Path, model: str) -> None:
+    """Let a worker tell of a model, and go."""
+    where = ("--broker", f"embedded://{folder}/broker", "--blobs", f"file://{folder}/blobs", *QUEUE_LENGTH)
+    command = (sys.executable, "-m", "worker", *where, "--model", model, "--detectors", "1")
+    worker = Process("gone", command, log=folder / "gone.log")
+    worker.start()
+    try:
+        worker.wait_for(r"worker \S+ ready", START_LIMIT_S)
+    finally:
+        worker.stop()
 
 
 def picture() -> Path:
