@@ -12,6 +12,7 @@ from dispatch.errors import ConfigurationError
 from dispatch.options import MAX_PIXELS
 from gateway.identity.options import IdentityOptions, add_identity_flags, read_identity
 from gateway.limits import MAX_UPLOAD_BYTES
+from gateway.tls import TlsOptions, add_tls_flags, read_tls
 
 DEFAULT_PORT = 50051
 LARGEST_UPLOAD_BYTES = 5 * 1024**3
@@ -41,20 +42,30 @@ class Config:
     log_format: str
     insecure: bool
     identity: IdentityOptions
+    tls: TlsOptions
+    reflection: bool
 
     def __post_init__(self) -> None:
         host, colon, port = self.listen.rpartition(":")
         if not colon or not host or not port.isdigit():
             raise ConfigurationError(f"--listen is HOST:PORT, not {self.listen!r}")
-        if not self.insecure and not _loopback(host):
+        if not self.insecure and not _loopback(host) and (why := self._unprotected()):
             raise ConfigurationError(
-                f"will not listen on {self.listen}: whoever reaches it could use it, for there is no authentication. "
+                f"will not listen on {self.listen}: {why}. "
                 "Listen on 127.0.0.1, or say --insecure if something else guards the address."
             )
         if self.heartbeat_s <= 0 or self.drain_s < 0 or self.tombstone_s < 0 or self.max_queue_length < 1:
             raise ConfigurationError("--heartbeat and --max-queue-length must be positive, --drain and --tombstones not negative")
         if not 1 <= self.max_upload_bytes <= LARGEST_UPLOAD_BYTES or self.upload_ttl_s <= 0:
             raise ConfigurationError(f"--max-upload is from 1 to {LARGEST_UPLOAD_BYTES} bytes, and --upload-ttl positive")
+
+    def _unprotected(self) -> str:
+        """Say what is missing of what it takes to be reached by others; empty if nothing is."""
+        if not self.identity.authenticates:
+            return "whoever reaches it could use it, for there is no authentication (--tokens, --jwks or --client-ca)"
+        if not self.tls.on:
+            return "tokens and pictures could be read on their way, for there is no TLS (--tls-certificate and --tls-key)"
+        return ""
 
 
 def _loopback(host: str) -> bool:
@@ -121,8 +132,16 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
     add("--installation", metavar="NAME", default=fallback("INSTALLATION", "myeye"), help="names on the broker begin with it")
     add("--log-format", choices=("text", "json"), default=fallback("LOG_FORMAT", "text"))
     insecure = fallback("INSECURE", "") == "1"
-    add("--insecure", action="store_true", default=insecure, help="listen beyond loopback, without authentication")
+    add("--insecure", action="store_true", default=insecure, help="listen beyond loopback, without TLS or without authentication")
+    add(
+        "--no-reflection",
+        dest="reflection",
+        action="store_false",
+        default=fallback("REFLECTION", "1") != "0",
+        help="do not tell the contract to who asks for it (MYEYE_REFLECTION=0)",
+    )
     add_identity_flags(parser, fallback)
+    add_tls_flags(parser, fallback)
     given = parser.parse_args(arguments)
     return Config(
         listen=given.listen,
@@ -140,4 +159,6 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         log_format=given.log_format,
         insecure=given.insecure,
         identity=read_identity(given),
+        tls=read_tls(given),
+        reflection=given.reflection,
     )

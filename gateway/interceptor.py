@@ -52,37 +52,40 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
         if handler is None or not method.startswith(self._prefixes):
             return handler
         try:
-            grant = await self._authenticator.authenticate(handler_call_details.invocation_metadata)
+            shown = await self._authenticator.authenticate(handler_call_details.invocation_metadata)
         except Refusal as refusal:
             return _refusing(method, refusal)
         handler = readable(handler)
         if handler.request_streaming and not handler.response_streaming:
-            return handler._replace(stream_unary=self._uploading(method, handler.stream_unary, grant))  # type: ignore[attr-defined,no-any-return]
+            return handler._replace(stream_unary=self._uploading(method, handler.stream_unary, shown))  # type: ignore[attr-defined,no-any-return]
         if handler.response_streaming:
-            return handler._replace(unary_stream=self._streaming(method, handler.unary_stream, grant))  # type: ignore[attr-defined,no-any-return]
-        return handler._replace(unary_unary=self._unary(method, handler.unary_unary, grant))  # type: ignore[attr-defined,no-any-return]
+            return handler._replace(unary_stream=self._streaming(method, handler.unary_stream, shown))  # type: ignore[attr-defined,no-any-return]
+        return handler._replace(unary_unary=self._unary(method, handler.unary_unary, shown))  # type: ignore[attr-defined,no-any-return]
 
-    def _unary(self, method: str, behaviour: Any, grant: Grant) -> Callable[[Any, Context], Awaitable[Any]]:
+    def _unary(self, method: str, behaviour: Any, shown: Grant | None) -> Callable[[Any, Context], Awaitable[Any]]:
         async def call(request: Any, context: Context) -> Any:
             try:
-                self._admit(grant, request)
+                self._admit(shown, request, context)
                 return await behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - told to the client and the log, whatever it is
                 await _tell(method, error, context)
 
         return call
 
-    def _uploading(self, method: str, behaviour: Any, grant: Grant) -> Callable[[Any, Context], Awaitable[Any]]:
+    def _uploading(self, method: str, behaviour: Any, shown: Grant | None) -> Callable[[Any, Context], Awaitable[Any]]:
         async def call(requests: Any, context: Context) -> Any:
-            async with self._guard.holding(grant):
-                return await behaviour(requests, context)
+            try:
+                async with self._guard.holding(self._admit(shown, requests, context)):
+                    return await behaviour(requests, context)
+            except Exception as error:  # noqa: BLE001 - told to the client and the log, whatever it is
+                await _tell(method, error, context)
 
-        return self._unary(method, call, grant)
+        return call
 
-    def _streaming(self, method: str, behaviour: Any, grant: Grant) -> Callable[[Any, Context], AsyncIterator[Any]]:
+    def _streaming(self, method: str, behaviour: Any, shown: Grant | None) -> Callable[[Any, Context], AsyncIterator[Any]]:
         async def call(request: Any, context: Context) -> AsyncIterator[Any]:
             try:
-                self._admit(grant, request)
+                grant = self._admit(shown, request, context)
                 async with self._guard.holding(grant):
                     async for message in behaviour(request, context):
                         yield message
@@ -91,12 +94,15 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _admit(self, grant: Grant, request: Any) -> None:
+    def _admit(self, shown: Grant | None, request: Any, context: Context) -> Grant:
+        """Tell everything behind here who calls."""
+        grant = self._authenticator.of_connection(context) if shown is None else shown
         set_principal(grant.principal)
         if closed := self._closed():
             raise closed
         if isinstance(request, UnreadableRequest):
             raise request
+        return grant
 
 
 def _refusing(method: str, refusal: Refusal) -> grpc.RpcMethodHandler[Any, Any]:

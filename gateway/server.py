@@ -34,6 +34,7 @@ from gateway.retry_many import Retries
 from gateway.service import NAME, DetectionService
 from gateway.store import Store
 from gateway.submit import Submitter
+from gateway.tls import TlsOptions, server_credentials
 from gateway.upload_expiry import expire_uploads
 from gateway.uploads import Uploads
 from gateway.watch import Watches
@@ -106,14 +107,16 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
         tombstone_s=config.tombstone_s,
     )
     guard = Guard()
-    doorkeeper = Doorkeeper((f"/{NAME}/", f"/{BLOB_SERVICE}/"), health.closed, config.identity.open(), guard)
+    authenticator = config.identity.open()
+    doorkeeper = Doorkeeper((f"/{NAME}/", f"/{BLOB_SERVICE}/"), health.closed, authenticator, guard)
     server = grpc.aio.server(interceptors=[doorkeeper], options=_channel_options(limits))
     add_DetectionServiceServicer_to_server(service, server)
     _pass_bytes_through(service, server)
     add_BlobServiceServicer_to_server(BlobService(uploads, Downloads(store, blobs), upload_ttl_ns=defaults.upload_ttl_ns), server)
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
-    add_reflection((NAME, BLOB_SERVICE, HEALTH), server)
-    port = _listen(server, config.listen)
+    if config.reflection:
+        add_reflection((NAME, BLOB_SERVICE, HEALTH), server)
+    port = _listen(server, config.listen, config.tls)
     await health.start()
     await server.start()
     address = f"{config.listen.rpartition(':')[0]}:{port}"
@@ -137,6 +140,7 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
             group.create_task(expire_uploads(blobs, defaults.upload_ttl_ns)),
             group.create_task(Orphans(store, blobs).sweep_for_ever()),
             group.create_task(guard.look_for_ever()),
+            group.create_task(authenticator.follow()),
             group.create_task(tick()),
         ]
         try:
@@ -159,9 +163,10 @@ def _without_password(url: str) -> str:
     return url.replace(user_and_password + at, "", 1) if at else url
 
 
-def _listen(server: grpc.aio.Server, address: str) -> int:
+def _listen(server: grpc.aio.Server, address: str, tls: TlsOptions) -> int:
+    credentials = server_credentials(tls) if tls.on else None
     try:
-        return server.add_insecure_port(address)
+        return server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
         raise ConfigurationError(f"cannot listen on {address}: is another gateway running there?") from error
 

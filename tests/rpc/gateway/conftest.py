@@ -117,6 +117,12 @@ class Front:
         return [path for path in root.rglob("*") if path.is_file()]
 
 
+def open_channel(target: str, credentials: grpc.ChannelCredentials | None, options: Any = None) -> grpc.aio.Channel:
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, credentials, options=options)
+
+
 Starting = Callable[..., AbstractAsyncContextManager[Front]]
 
 
@@ -125,11 +131,13 @@ def start(tmp_path: Path) -> Starting:
     """Start a gateway on the test's own folder, with changes to its configuration."""
 
     @asynccontextmanager
-    async def starting(limits: Limits | None = None, **changes: Any) -> AsyncIterator[Front]:
+    async def starting(
+        limits: Limits | None = None, credentials: grpc.ChannelCredentials | None = None, **changes: Any
+    ) -> AsyncIterator[Front]:
         config = replace(read_config(["--listen", "127.0.0.1:0", "--drain", "2"], {}, tmp_path), **changes)
         async with serve(config, limits) as port:
             options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-            async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+            async with open_channel(f"127.0.0.1:{port}", credentials, options) as channel:
                 front = Front(
                     config,
                     f"127.0.0.1:{port}",

@@ -53,3 +53,51 @@ def test_a_number_that_is_none_is_a_usage_error(capsys: pytest.CaptureFixture[st
         read_config([], {"MYEYE_HEARTBEAT": "soon"}, FOLDER)
     assert caught.value.code == 2
     assert "--heartbeat" in capsys.readouterr().err
+
+
+TLS = ["--tls-certificate", "c", "--tls-key", "k"]
+JWT = ["--jwks", "j", "--jwt-issuer", "i", "--jwt-audience", "a"]
+
+
+@pytest.mark.parametrize("shown", [["--tokens", "t"], JWT, ["--client-ca", "ca"]])
+def test_beyond_loopback_it_listens_with_tls_and_some_authentication(shown: list[str]):
+    assert read_config(["--listen", "0.0.0.0:1", *TLS, *shown], {}, FOLDER).identity.authenticates
+
+
+def test_beyond_loopback_neither_tls_alone_nor_tokens_alone_are_enough():
+    with pytest.raises(ConfigurationError, match="no authentication"):
+        read_config(["--listen", "0.0.0.0:1", *TLS], {}, FOLDER)
+    with pytest.raises(ConfigurationError, match="no TLS"):
+        read_config(["--listen", "0.0.0.0:1", "--tokens", "t"], {}, FOLDER)
+    assert read_config(["--listen", "0.0.0.0:1", "--tokens", "t", "--insecure"], {}, FOLDER).insecure
+
+
+@pytest.mark.parametrize("flags", [TLS[:2], TLS[2:], ["--client-ca", "ca"]])
+def test_half_of_tls_is_none(flags: list[str]):
+    with pytest.raises(ConfigurationError, match="--tls-certificate and --tls-key"):
+        read_config(flags, {}, FOLDER)
+
+
+def test_a_certificate_names_its_caller_only_where_no_token_does():
+    both = [*TLS, "--client-ca", "ca"]
+    assert read_config(both, {}, FOLDER).identity.certificates
+    assert not read_config([*both, "--tokens", "t"], {}, FOLDER).identity.certificates
+    assert not read_config([*both, *JWT], {}, FOLDER).identity.certificates
+
+
+def test_identity_can_be_told_by_the_environment():
+    environment = {
+        "MYEYE_TOKENS": "/t",
+        "MYEYE_JWKS": "https://issuer.test/jwks",
+        "MYEYE_JWT_ISSUER": "i",
+        "MYEYE_JWT_AUDIENCE": "a",
+        "MYEYE_JWT_ADMIN": "groups=eyes=open",
+        "MYEYE_PROXIES": "edge-1, edge-2",
+        "MYEYE_REFLECTION": "0",
+    }
+    config = read_config([], environment, FOLDER)
+    assert config.identity.tokens == Path("/t")
+    assert config.identity.web_tokens is not None
+    assert config.identity.web_tokens.admin == ("groups", "eyes=open")
+    assert config.identity.proxies == ("edge-1", "edge-2")
+    assert not config.reflection
