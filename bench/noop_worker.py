@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dispatch import logs
 from worker.config import DEFAULT_MODEL, Config, read_config
-from worker.detection import Box, DetectOutcome, DetectRequest, Model, Stage
+from worker.detection import Box, Census, DetectOutcome, DetectRequest, Model, Stage
 from worker.runner import run_worker, stop_on_signals
 
 OUTCOME = DetectOutcome(640, 480, (Box("person", 0.9, 10, 20, 300, 400),), b"", 0.0, 0.0, 0.0)
@@ -25,6 +25,10 @@ class NoopPool:
 
     detectors: int
     model: Model = MODEL
+
+    @property
+    def census(self) -> Census:
+        return Census(ready=self.detectors, busy=0)
 
     async def start(self) -> None: ...
 

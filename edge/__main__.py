@@ -42,7 +42,9 @@ def carry_out(task: str, config: Config) -> None:
             envoy.validate(program, configuration)
             sys.stdout.write("edge: the configuration is sound\n")
         else:
-            check_free(config.listen)
+            check_free(config.listen, "--listen or MYEYE_EDGE_LISTEN")
+            if config.metrics:
+                check_free(config.metrics, "--metrics or MYEYE_EDGE_METRICS")
             asyncio.run(serve(config, envoy.serving(program, configuration, config.log_format), Admin(admin)))
 
 

@@ -36,6 +36,8 @@ class Config:
     web: Path
     """The folder of the page."""
     log_format: str
+    metrics: Address | None
+    """Where Envoy's metrics are served; None: nowhere."""
     insecure: bool
 
     def __post_init__(self) -> None:
@@ -50,6 +52,8 @@ class Config:
             raise ConfigurationError(f"--gateway: each once, not {', '.join(map(str, self.gateways))}")
         if self.listen.name:
             raise ConfigurationError(f"--listen takes an IP address, not the name {self.listen.host!r}")
+        if self.metrics and (self.metrics.name or self.metrics == self.listen):
+            raise ConfigurationError(f"--metrics takes an IP address and a port of its own, not {self.metrics}")
         if self.listen in self.gateways:
             raise ConfigurationError(f"--listen and --gateway are both {self.listen}: the edge would call itself")
         if self.timeout_s <= 0 or self.idle_s <= 0 or self.drain_s < 0:
@@ -89,6 +93,7 @@ def read_order(arguments: Sequence[str], environment: Mapping[str, str]) -> Orde
         max_body_bytes=given.max_body,
         web=given.web,
         log_format=given.log_format,
+        metrics=Address.parse(given.metrics.replace("localhost:", "127.0.0.1:")) if given.metrics else None,
         insecure=given.insecure,
     )
     return Order(given.task, config)
@@ -125,6 +130,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     flag("--web", "WEB", str(find_page()), type=Path, metavar="FOLDER", help="the page that is served")
     flag("--log-format", "LOG_FORMAT", "text", metavar="text|json", help="how the access log is written")
+    flag(
+        "--metrics",
+        "EDGE_METRICS",
+        "",
+        metavar="HOST:PORT",
+        help="where Prometheus may fetch Envoy's metrics; nowhere if not given",
+    )
     insecure = environment.get("MYEYE_INSECURE") == "1"
     parser.add_argument(
         "--insecure", action="store_true", default=insecure, help="listen beyond loopback, without authentication"

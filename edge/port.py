@@ -9,8 +9,8 @@ from edge.address import Address
 from edge.errors import ConfigurationError
 
 
-def check_free(address: Address) -> None:
-    """Bind the address for a moment.
+def check_free(address: Address, chosen_by: str) -> None:
+    """Bind the address for a moment. `chosen_by` names the settings that choose it.
 
     Raises:
         ConfigurationError: it is taken, not of this machine, or not for this user.
@@ -24,5 +24,5 @@ def check_free(address: Address) -> None:
     except OSError as error:
         hint = " Is another edge running?" if error.errno == errno.EADDRINUSE else ""
         raise ConfigurationError(
-            f"cannot listen on {address}: {error.strerror}.{hint} --listen or MYEYE_EDGE_LISTEN chooses another address."
+            f"cannot listen on {address}: {error.strerror}.{hint} {chosen_by} chooses another address."
         ) from error

@@ -14,12 +14,13 @@ from edge.address import Address
 from edge.config import Config
 from edge.descriptor import descriptor_set
 from edge.methods import OPENAPI, refusals
+from edge.metrics import admin_cluster, metrics_listener
 from edge.page import PageFile, page_routes, read_page
 from edge.replies import mappers
 
 TEMPLATE = Path(__file__).with_name("envoy.yaml")
-BETWEEN_ROUTES = "\n" + 24 * " "
-"""Where the routes of the template begin."""
+ROUTES_AT, RESOURCES_AT = 24, 4
+"""Where the template's routes begin, and its listeners and clusters, in characters from the left."""
 
 
 def fill(config: Config, *, admin: str) -> str:
@@ -44,13 +45,15 @@ def fill(config: Config, *, admin: str) -> str:
     }
     # JSON is YAML, and so every value is quoted as it must be
     filled = {name: json.dumps(value) for name, value in values.items()}
-    filled["files"] = _routes(page_routes([*read_page(config.web), openapi]))
-    filled["refusals"] = _routes(refusals())
+    filled["files"] = _listed(page_routes([*read_page(config.web), openapi]), ROUTES_AT)
+    filled["refusals"] = _listed(refusals(), ROUTES_AT)
+    filled["more_listeners"] = _listed([metrics_listener(config.metrics)] if config.metrics else [], RESOURCES_AT)
+    filled["more_clusters"] = _listed([admin_cluster(admin)] if config.metrics else [], RESOURCES_AT)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(filled)
 
 
-def _routes(routes: Iterable[dict[str, Any]]) -> str:
-    return BETWEEN_ROUTES.join(f"- {json.dumps(route, ensure_ascii=False)}" for route in routes)
+def _listed(values: Iterable[dict[str, Any]], column: int) -> str:
+    return ("\n" + column * " ").join(f"- {json.dumps(value, ensure_ascii=False)}" for value in values)
 
 
 def _endpoint(gateway: Address) -> dict[str, Any]:

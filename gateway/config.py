@@ -13,6 +13,7 @@ from dispatch.options import MAX_PIXELS
 from gateway.identity.options import IdentityOptions, add_identity_flags, read_identity
 from gateway.limits import MAX_UPLOAD_BYTES
 from gateway.tls import TlsOptions, add_tls_flags, read_tls
+from telemetry.endpoint import check_address
 
 DEFAULT_PORT = 50051
 LARGEST_UPLOAD_BYTES = 5 * 1024**3
@@ -40,6 +41,8 @@ class Config:
     upload_ttl_s: float
     installation: str
     log_format: str
+    metrics: str
+    """Where the metrics are served; empty: nowhere."""
     insecure: bool
     identity: IdentityOptions
     tls: TlsOptions
@@ -49,6 +52,7 @@ class Config:
         host, colon, port = self.listen.rpartition(":")
         if not colon or not host or not port.isdigit():
             raise ConfigurationError(f"--listen is HOST:PORT, not {self.listen!r}")
+        check_address("--metrics", self.metrics)
         if not self.insecure and not _loopback(host) and (why := self._unprotected()):
             raise ConfigurationError(
                 f"will not listen on {self.listen}: {why}. "
@@ -131,6 +135,8 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
     add("--upload-ttl", type=float, metavar="SECONDS", default=upload_ttl, help="how long an upload is kept after its last byte")
     add("--installation", metavar="NAME", default=fallback("INSTALLATION", "myeye"), help="names on the broker begin with it")
     add("--log-format", choices=("text", "json"), default=fallback("LOG_FORMAT", "text"))
+    metrics = fallback("METRICS", "")
+    add("--metrics", metavar="HOST:PORT", default=metrics, help="where Prometheus may fetch metrics; nowhere if not given")
     insecure = fallback("INSECURE", "") == "1"
     add("--insecure", action="store_true", default=insecure, help="listen beyond loopback, without TLS or without authentication")
     add(
@@ -157,6 +163,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         upload_ttl_s=given.upload_ttl,
         installation=given.installation,
         log_format=given.log_format,
+        metrics=given.metrics,
         insecure=given.insecure,
         identity=read_identity(given),
         tls=read_tls(given),

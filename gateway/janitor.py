@@ -39,11 +39,20 @@ Duty = tuple[float, str]
 class Janitor:
     """Keeps what is due in three heaps, filled by the changes of the log."""
 
-    def __init__(self, store: Store, submitter: Submitter, blobs: BlobStore, *, tombstone_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        submitter: Submitter,
+        blobs: BlobStore,
+        *,
+        tombstone_s: float,
+        on_dead_letter: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._submitter = submitter
         self._blobs = blobs
         self._tombstone_s = tombstone_s
+        self._on_dead_letter = on_dead_letter
         self._to_enqueue: list[Duty] = []
         self._to_expire: list[Duty] = []
         self._to_purge: list[Duty] = []
@@ -148,6 +157,7 @@ class Janitor:
 
     async def _bury(self, letter: Delivery) -> None:
         """Settle a dead letter for good: it must never come again, or it would do to the next gateway what it did to this one."""
+        self._on_dead_letter(letter.reason)
         try:
             await self._fail(letter, read_task(letter.body))
         except UnreadableTask as error:

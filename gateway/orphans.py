@@ -33,12 +33,19 @@ class Orphans:
     """Finds and removes them. `clock` gives seconds, and never goes back."""
 
     def __init__(
-        self, store: Store, blobs: BlobStore, *, age_s: float = ORPHAN_AGE_S, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        blobs: BlobStore,
+        *,
+        age_s: float = ORPHAN_AGE_S,
+        clock: Callable[[], float] = time.monotonic,
+        on_removed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._blobs = blobs
         self._age_s = age_s
         self._clock = clock
+        self._on_removed = on_removed
         self._seen: Mapping[Folder, float] = {}
 
     async def sweep_for_ever(self) -> None:
@@ -73,6 +80,7 @@ class Orphans:
         for folder, since in self._seen.items():
             if now - since >= self._age_s:
                 await self._blobs.delete_prefix(folder.prefix)
+                self._on_removed()
                 log.warning("removed pictures that no job holds: %s", folder.prefix)
 
     def _held(self, job_id: str, folders: set[Folder]) -> set[Folder]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry
 
 from dispatch.blobs import open_blobs
 from dispatch.connect import connect
@@ -28,6 +29,8 @@ from gateway.interceptor import Doorkeeper
 from gateway.janitor import Janitor
 from gateway.limits import Defaults, Limits
 from gateway.messages import Teller
+from gateway.metrics import Metrics
+from gateway.observer import Observer
 from gateway.orphans import Orphans
 from gateway.reflection import add_reflection
 from gateway.retry_many import Retries
@@ -43,6 +46,10 @@ from gateway.workers import Workers
 from myeye.v1.blob_service_pb2_grpc import add_BlobServiceServicer_to_server
 from myeye.v1.detection_service_pb2 import WatchManyRequest, WatchRequest, WatchResponse
 from myeye.v1.detection_service_pb2_grpc import add_DetectionServiceServicer_to_server
+from telemetry.endpoint import serve_metrics
+from telemetry.metered_blobs import MeteredBlobs
+from telemetry.metered_broker import MeteredBroker
+from telemetry.registry import new_registry
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +79,16 @@ async def serve(config: Config, limits: Limits | None = None) -> AsyncIterator[i
     """
     limits = limits or Limits(max_pixels=config.max_pixels, max_upload_bytes=config.max_upload_bytes)
     defaults = Defaults(model=config.model, upload_ttl_ns=int(config.upload_ttl_s * 1e9))
+    registry = new_registry("gateway")
     blobs = open_blobs(config.blobs)
     await blobs.check()
     broker = await connect(config.broker, BrokerOptions(name=config.installation, max_queue_length=config.max_queue_length))
     try:
-        async with _serve_with(config, limits, defaults, broker, blobs) as port:
+        metered = MeteredBroker(broker, registry), MeteredBlobs(blobs, registry)
+        async with (
+            serve_metrics(registry, config.metrics),
+            _serve_with(config, limits, defaults, *metered, registry) as port,
+        ):
             yield port
     finally:
         await broker.close()
@@ -84,14 +96,17 @@ async def serve(config: Config, limits: Limits | None = None) -> AsyncIterator[i
 
 
 @asynccontextmanager
-async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker: Broker, blobs: BlobStore) -> AsyncIterator[int]:
+async def _serve_with(
+    config: Config, limits: Limits, defaults: Defaults, broker: Broker, blobs: BlobStore, registry: CollectorRegistry
+) -> AsyncIterator[int]:
     store = Store(broker.log)
     workers = Workers()
+    metrics = Metrics(registry, store, workers)
     teller = Teller(store, workers)
     watches = Watches(store, teller, heartbeat_s=config.heartbeat_s)
     uploads = Uploads(blobs, limits)
-    submitter = Submitter(store, broker.tasks, blobs, uploads, limits=limits, defaults=defaults)
-    janitor = Janitor(store, submitter, blobs, tombstone_s=config.tombstone_s)
+    submitter = Submitter(store, broker.tasks, blobs, uploads, limits=limits, defaults=defaults, on_accepted=metrics.accepted)
+    janitor = Janitor(store, submitter, blobs, tombstone_s=config.tombstone_s, on_dead_letter=metrics.dead_letter)
     health = Health(broker, store, (NAME, BLOB_SERVICE))
     service = DetectionService(
         store=store,
@@ -108,8 +123,9 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
     )
     guard = Guard()
     authenticator = config.identity.open()
-    doorkeeper = Doorkeeper((f"/{NAME}/", f"/{BLOB_SERVICE}/"), health.closed, authenticator, guard)
-    server = grpc.aio.server(interceptors=[doorkeeper], options=_channel_options(limits))
+    ours = (f"/{NAME}/", f"/{BLOB_SERVICE}/")
+    doorkeeper = Doorkeeper(ours, health.closed, authenticator, guard)
+    server = grpc.aio.server(interceptors=[Observer(ours, metrics), doorkeeper], options=_channel_options(limits))
     add_DetectionServiceServicer_to_server(service, server)
     _pass_bytes_through(service, server)
     add_BlobServiceServicer_to_server(BlobService(uploads, Downloads(store, blobs), upload_ttl_ns=defaults.upload_ttl_ns), server)
@@ -138,7 +154,7 @@ async def _serve_with(config: Config, limits: Limits, defaults: Defaults, broker
             group.create_task(janitor.bury(broker.tasks)),
             group.create_task(janitor.follow_retention()),
             group.create_task(expire_uploads(blobs, defaults.upload_ttl_ns)),
-            group.create_task(Orphans(store, blobs).sweep_for_ever()),
+            group.create_task(Orphans(store, blobs, on_removed=metrics.orphans_removed.inc).sweep_for_ever()),
             group.create_task(guard.look_for_ever()),
             group.create_task(authenticator.follow()),
             group.create_task(tick()),

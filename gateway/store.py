@@ -22,6 +22,7 @@ from gateway.errors import JobNotFound, JobPurged, JobsNotFound, Unavailable
 from gateway.followers import Followers
 from gateway.identity.principal import Principal
 from gateway.ids import is_job_id
+from gateway.queues import Queues
 
 Key = tuple[int, str]
 """A job's place in listings: when it was accepted (nanoseconds since 1970), and its id."""
@@ -55,6 +56,7 @@ class Store:
     def _reset(self) -> None:
         self.caught_up = False
         self.backlog = Backlog()
+        self.queues = Queues()
         self._keys: defaultdict[str, list[Key]] = defaultdict(list)
         self._retries: defaultdict[str, list[str]] = defaultdict(list)
         """Of jobs that are repeated: the ids of the jobs that do, oldest first."""
@@ -205,6 +207,7 @@ class Store:
         if after is not None and after.visible and not (before is not None and before.visible):
             self.followers.arrived(after.spec.principal, after.id)
         self.backlog.on_change(change)
+        self.queues.on_change(change)
         for observe in self.observers:
             observe(change)
         self.wake(change.event.job_id)

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 from dispatch.codec import spec_of, timestamp
@@ -50,7 +50,7 @@ STORING_LIMIT_S = 3600.0
 
 
 class Submitter:
-    """Makes jobs. `under_way` holds the ids of those that are being made here."""
+    """Makes jobs. `under_way` holds the ids of those that are being made here; one gateway tells its `on_accepted` of each."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Submitter:
         limits: Limits,
         defaults: Defaults,
         storing_limit_s: float = STORING_LIMIT_S,
+        on_accepted: Callable[[Job], None] = lambda _: None,
     ) -> None:
         self.under_way: set[str] = set()
         self._store = store
@@ -72,6 +73,7 @@ class Submitter:
         self._limits = limits
         self._defaults = defaults
         self._storing_limit_s = storing_limit_s
+        self._on_accepted = on_accepted
         self._leftovers: set[asyncio.Task[None]] = set()
 
     async def submit(self, principal: Principal, request: SubmitRequest) -> tuple[Job, bool]:
@@ -232,6 +234,8 @@ class Submitter:
         change = await self._journal.commit(Enqueued(id=new_event_id(), job_id=job.id, time_ns=time.time_ns()))
         if change.after is None:
             raise Unavailable("BROKER_UNAVAILABLE", "the job was removed while it was being enqueued")
+        if change.applied:
+            self._on_accepted(change.after)
         return change.after
 
 

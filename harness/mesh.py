@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,9 +30,15 @@ class Mesh:
         worker_flags: Sequence[str] = (),
         edge: bool = False,
         edge_flags: Sequence[str] = (),
+        metrics: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.metrics: dict[str, str] = {}
+        """Where each process serves its metrics, by its name, if they are wanted."""
+        self._with_metrics = metrics
+        self._environment = environment
         shared = ("--broker", broker or f"embedded://{folder}/broker", "--blobs", f"file://{folder}/blobs")
         self.targets = [f"127.0.0.1:{free_port()}" for _ in range(gateways)]
         self.gateway_flags = (*shared, *gateway_flags)
@@ -48,7 +54,10 @@ class Mesh:
         self.edges = [self._process("edge", command)] if edge else []
 
     def _process(self, name: str, arguments: Sequence[str]) -> Process:
-        return Process(name, (sys.executable, *arguments), log=self.folder / f"{name}.log")
+        if self._with_metrics:
+            self.metrics[name] = f"127.0.0.1:{free_port()}"
+            arguments = (*arguments, "--metrics", self.metrics[name])
+        return Process(name, (sys.executable, *arguments), log=self.folder / f"{name}.log", environment=self._environment)
 
     @property
     def target(self) -> str:

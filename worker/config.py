@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from dispatch.errors import ConfigurationError
 from dispatch.options import MAX_PIXELS
+from telemetry.endpoint import check_address
 from worker.backoff import Backoff
 
 DEFAULT_MODEL = "efficientdet-lite0"
@@ -59,6 +60,8 @@ class Config:
     max_pixels: int = MAX_PIXELS
     """Pictures with more are refused before they are decoded."""
     log_format: str = "text"
+    metrics: str = ""
+    """Where the metrics are served; empty: nowhere."""
     installation: str = "myeye"
     """Prefix of the names on the broker; the gateways' must be the same."""
     max_queue_length: int = 100_000
@@ -85,6 +88,7 @@ class Config:
             raise ConfigurationError(f"--max-pixels is positive, not {self.max_pixels}")
         if self.log_format not in ("text", "json"):
             raise ConfigurationError(f"--log-format is text or json, not {self.log_format!r}")
+        check_address("--metrics", self.metrics)
         if not _NAME.fullmatch(self.installation):
             raise ConfigurationError(f"--installation is spelled as --name is, not {self.installation!r}")
         if self.max_queue_length < 1:
@@ -110,6 +114,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         drain_s=given.drain,
         max_pixels=given.max_pixels,
         log_format=given.log_format,
+        metrics=given.metrics,
         installation=given.installation,
         max_queue_length=given.max_queue_length,
         lookback_s=given.lookback,
@@ -152,6 +157,7 @@ def _parser(environment: Mapping[str, str], folder: Path) -> argparse.ArgumentPa
     flag("--installation", "INSTALLATION", "myeye", metavar="NAME", help="names on the broker begin with it, as the gateways'")
     flag("--name", "WORKER_NAME", f"{socket.gethostname()}-{os.getpid()}", help="the worker's name, as jobs show it")
     flag("--log-format", "LOG_FORMAT", "text", metavar="text|json", help="how log lines are written")
+    flag("--metrics", "METRICS", "", metavar="HOST:PORT", help="where Prometheus may fetch metrics; nowhere if not given")
     return parser
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dispatch.ports import BlobStore, TaskQueue
 from worker.backoff import Backoff
 from worker.detection import DetectorPool
+from worker.metrics import Metrics
 from worker.report import Progress
 from worker.view import View
 
@@ -25,4 +26,5 @@ class Desk:
     """One for each frame that may be on its way through the pool: they are shared by the videos that run."""
     max_pixels: int
     progress: Progress
+    metrics: Metrics
     backoff: Backoff

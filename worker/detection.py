@@ -85,6 +85,15 @@ class DetectorFailed(Exception):
         self.message = message
 
 
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many detectors of a pool are ready, how many of these have something to do, and how many were lost since the start."""
+
+    ready: int
+    busy: int
+    lost: int = 0
+
+
 class DetectorPool(Protocol):
     """Detectors of one model, each in a process of its own."""
 
@@ -94,6 +103,10 @@ class DetectorPool(Protocol):
     @property
     def detectors(self) -> int:
         """How many there are."""
+
+    @property
+    def census(self) -> Census:
+        """Count them as they are now."""
 
     async def start(self) -> None:
         """Return once every detector has looked at a first picture.

@@ -16,7 +16,7 @@ from itertools import count
 
 from dispatch.errors import ConfigurationError
 from worker.backoff import Backoff
-from worker.detection import DetectorFailed, DetectOutcome, DetectRequest, Model, PictureRejected, Stage
+from worker.detection import Census, DetectorFailed, DetectOutcome, DetectRequest, Model, PictureRejected, Stage
 from worker.models import ModelFile
 from worker.orders import Orders
 from worker.process import Launch, Process
@@ -51,6 +51,7 @@ class Pool:
         self._waiting: deque[Job] = deque()
         self._seats = [Seat() for _ in range(detectors)]
         self._tending: list[asyncio.Task[None]] = []
+        self._lost = 0
 
     @classmethod
     def of(cls, file: ModelFile, *, detectors: int, max_pixels: int) -> Pool:
@@ -63,6 +64,11 @@ class Pool:
     def pids(self) -> Sequence[int]:
         """Name the processes that are ready."""
         return [seat.process.pid for seat in self._seats if seat.process]
+
+    @property
+    def census(self) -> Census:
+        present = [seat for seat in self._seats if seat.process]
+        return Census(ready=len(present), busy=sum(bool(seat.jobs) for seat in present), lost=self._lost)
 
     async def start(self) -> None:
         ready = [asyncio.get_running_loop().create_future() for _ in self._seats]
@@ -123,6 +129,7 @@ class Pool:
         finally:
             left = seat.vacate()
             await process.close()
+        self._lost += 1
         log.warning("detector process %d %s; it last said:\n%s", process.pid, process.fate, process.last_words)
         if len(left) == 1:
             left[0].fail(DetectorFailed("DETECTOR_CRASHED", f"the detector {process.fate}"))

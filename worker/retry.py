@@ -18,21 +18,23 @@ from worker.view import item_of
 UNCONFIRMED = Backoff(base_s=0.1, cap_s=5.0)
 
 
-async def retry(desk: Desk, delivery: Delivery, attempt: Attempt, failure: Failure) -> None:
-    """Report the failure, let the log decide whether there is another attempt, and settle the delivery accordingly."""
+async def retry(desk: Desk, delivery: Delivery, attempt: Attempt, failure: Failure) -> bool:
+    """Report the failure, let the log decide whether there is another attempt, settle the delivery accordingly, and tell it."""
     if not desk.view.knows(attempt.claim.job_id) and attempt.number >= attempt.task.max_attempts:
         await desk.view.journal.insist(attempt.failed(failure))
         await _give_up(delivery, attempt)
-        return
+        return False
     task_id, delay_s = new_task_id(), desk.backoff.delay_s(attempt.number)
     verdict = await desk.view.journal.insist(attempt.failed_for_now(failure, next_task_id=task_id, delay_s=delay_s))
     if _goes_on(desk, verdict, attempt, task_id):
         await _postpone(desk, delivery, attempt, task_id, delay_s)
-    elif _used_up(verdict, attempt):
+        return True
+    if _used_up(verdict, attempt):
         await _give_up(delivery, attempt)
     else:
         attempt.log.info("failure unheard: %s", verdict.ignored)
         await delivery.ack()
+    return False
 
 
 # A verdict is read from the item as it stands, not from whether the event applied: of an event that had to be sent again, the

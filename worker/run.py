@@ -17,12 +17,13 @@ from dispatch.events import Expired, Succeeded
 from dispatch.fold import Change
 from dispatch.journal import new_event_id
 from dispatch.lifecycle import State
-from dispatch.ports import Delivery
+from dispatch.ports import Delivery, Kind
 from dispatch.task import ImpossibleTask, UnreadableTask, check_task, read_task
 from dispatch.v1.task_pb2 import Task
 from worker.attempt import Attempt
 from worker.desk import Desk
 from worker.failure import FORESEEN, failure_of
+from worker.metrics import Tally
 from worker.picture_work import PictureWork
 from worker.retry import retry
 from worker.video.work import VideoWork
@@ -38,19 +39,24 @@ async def run(desk: Desk, delivery: Delivery) -> None:
         task = read_task(delivery.body)
     except UnreadableTask as error:
         log.error("a task of %d bytes is not readable and becomes a dead letter: %s", len(delivery.body), error)
+        desk.metrics.dropped("unreadable")
         await delivery.reject()
         return
     try:
         check_task(task)
     except ImpossibleTask as error:
         log.error("not to be done, it becomes a dead letter: %s", error, extra={"job": task.job_id, "item": task.item})
+        desk.metrics.dropped("impossible")
         await delivery.reject()
         return
     if _too_late(task, delivery) and await _expired(desk, task):
         log.info("too late to start", extra={"job": task.job_id, "item": task.item})
+        desk.metrics.dropped("too_late")
         await delivery.ack()
     else:
-        await _Run(desk, delivery, Attempt.begin(task)).execute()
+        kind = Kind.VIDEO if task.HasField("video") else Kind.PICTURE
+        with desk.metrics.attempt(desk.pool.model.name, kind) as tally:
+            await _Run(desk, delivery, Attempt.begin(task), tally).execute()
 
 
 def _too_late(task: Task, delivery: Delivery) -> bool:
@@ -67,10 +73,11 @@ async def _expired(desk: Desk, task: Task) -> bool:
 
 
 class _Run:
-    def __init__(self, desk: Desk, delivery: Delivery, attempt: Attempt) -> None:
+    def __init__(self, desk: Desk, delivery: Delivery, attempt: Attempt, tally: Tally) -> None:
         self._desk = desk
         self._delivery = delivery
         self._attempt = attempt
+        self._tally = tally
         self._work: Work = VideoWork(desk, attempt) if attempt.task.HasField("video") else PictureWork(desk, attempt)
 
     async def execute(self) -> None:
@@ -88,6 +95,7 @@ class _Run:
             self._desk.progress.finished(self._attempt.claim)
 
     async def _decline(self, verdict: Change) -> None:
+        self._tally.outcome = "declined"
         item = item_of(verdict.after, self._attempt.claim.item)
         if verdict.applied and item is not None and item.state is State.FAILED:
             self._attempt.log.warning("every attempt was lost with its worker, the task becomes a dead letter")
@@ -104,6 +112,7 @@ class _Run:
             async with self._desk.view.holding(self._attempt.claim):
                 succeeded = await self._work.do(fetch)
         except ItemLost:
+            self._tally.outcome = "stopped"
             self._attempt.log.info("stopped: the item is no longer this run's")
             await self._delivery.ack()
         except FORESEEN as error:
@@ -117,13 +126,16 @@ class _Run:
 
     async def _succeed(self, event: Succeeded) -> None:
         verdict = await self._desk.view.journal.insist(event)
+        self._tally.outcome, self._tally.timings = "succeeded", event.timings
         self._attempt.log.info("succeeded%s", verdict.ignored and f", unheard: {verdict.ignored}")
         await self._delivery.ack()
 
     async def _fail(self, error: Exception) -> None:
         what = failure_of(error)
+        self._tally.outcome, self._tally.reason = "failed", what.failure.reason
         if what.retryable:
-            await retry(self._desk, self._delivery, self._attempt, what.failure)
+            if await retry(self._desk, self._delivery, self._attempt, what.failure):
+                self._tally.outcome = "retrying"
         else:
             await self._desk.view.journal.insist(self._attempt.failed(what.failure))
             await self._delivery.ack()

@@ -17,10 +17,15 @@ from dispatch.events import ModelOffered
 from dispatch.journal import new_event_id
 from dispatch.options import BrokerOptions
 from dispatch.ports import BlobStore, Broker, Kind
+from telemetry.endpoint import serve_metrics
+from telemetry.metered_blobs import MeteredBlobs
+from telemetry.metered_broker import MeteredBroker
+from telemetry.registry import new_registry
 from worker.config import Config
 from worker.consume import Intake, queues_of
 from worker.desk import Desk
 from worker.detection import DetectorPool
+from worker.metrics import Metrics
 from worker.models import find
 from worker.pool import Pool
 from worker.report import Presence, Progress
@@ -51,24 +56,28 @@ async def run_worker(config: Config, pools: Sequence[DetectorPool], *, stop: asy
         BlobUnavailable: the blob store did not answer.
     """
     async with AsyncExitStack() as stack:
-        blobs = open_blobs(config.blobs)
+        registry = new_registry("worker")
+        await stack.enter_async_context(serve_metrics(registry, config.metrics))
+        blobs = MeteredBlobs(open_blobs(config.blobs), registry)
         await blobs.check()
         options = BrokerOptions(name=config.installation, max_queue_length=config.max_queue_length)
-        broker = await connect(config.broker, options)
+        broker = MeteredBroker(await connect(config.broker, options), registry)
         stack.push_async_callback(broker.close)
+        metrics = Metrics(registry, pools)
         for pool in pools:
             stack.push_async_callback(pool.close)
             await pool.start()
-        await _Worker(config, pools, broker, blobs).work(stop)
+        await _Worker(config, pools, broker, blobs, metrics).work(stop)
     log.info("worker %s stopped", config.name)
 
 
 class _Worker:
-    def __init__(self, config: Config, pools: Sequence[DetectorPool], broker: Broker, blobs: BlobStore) -> None:
+    def __init__(self, config: Config, pools: Sequence[DetectorPool], broker: Broker, blobs: BlobStore, metrics: Metrics) -> None:
         self._config = config
         self._pools = pools
         self._broker = broker
         self._blobs = blobs
+        self._metrics = metrics
         self._view = View(broker.log, lookback_s=config.lookback_s)
         self._progress = Progress(broker.signals)
         self._presence = Presence(
@@ -133,6 +142,7 @@ class _Worker:
             frames=asyncio.Semaphore(pool.detectors * PER_DETECTOR),
             max_pixels=self._config.max_pixels,
             progress=self._progress,
+            metrics=self._metrics,
             backoff=self._config.backoff,
         )
 

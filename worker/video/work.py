@@ -198,6 +198,7 @@ class VideoWork:
             found = FrameResult(index=self._frames, time=seconds(time_s), detections=map(detection_of, boxes))
             await self._telling.add(found)
             self._frames += 1
+            self._desk.metrics.frame(self._desk.pool.model.name)
             self._note(Stage.DETECTING)
             if self._opened.annotated:
                 self._send(Seen(boxes))

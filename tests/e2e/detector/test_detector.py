@@ -161,7 +161,7 @@ async def test_a_bad_picture_is_rejected_and_the_one_beside_it_is_not(ask: Ask, 
 
 
 async def test_a_killed_detector_fails_its_picture_and_the_next_is_looked_at(ask: Ask, pool: Pool, person: bytes) -> None:
-    (pid,) = pool.pids
+    (pid,), before = pool.pids, pool.census
     asked = ask(pool, person)
     await asked.came_to(Stage.DECODING)
     os.kill(pid, signal.SIGKILL)
@@ -169,6 +169,7 @@ async def test_a_killed_detector_fails_its_picture_and_the_next_is_looked_at(ask
         await asked.outcome()
     assert caught.value.reason == "DETECTOR_CRASHED"
     assert (await ask(pool, person).outcome()).boxes
+    assert pool.census == replace(before, lost=before.lost + 1)
 
 
 async def test_a_frozen_detector_fails_its_picture_by_time_and_is_replaced(ask: Ask, pool: Pool, person: bytes) -> None:

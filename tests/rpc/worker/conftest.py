@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from dispatch.blobs import open_blobs
 from dispatch.codec import duration, spec_of, timestamp
@@ -29,7 +30,8 @@ from worker.backoff import Backoff
 from worker.config import Config, ModelChoice
 from worker.consume import queues_of
 from worker.desk import Desk
-from worker.detection import Box, DetectorFailed, DetectOutcome, DetectRequest, Model, Stage
+from worker.detection import Box, Census, DetectorFailed, DetectOutcome, DetectRequest, Model, Stage
+from worker.metrics import Metrics
 from worker.report import Progress
 from worker.runner import run_worker
 from worker.view import View
@@ -56,6 +58,7 @@ class ToyPool:
     def __init__(self, *steps: Exception | asyncio.Event | None, detectors: int = 1) -> None:
         self.model = Model(MODEL, "00" * 32, 0.5, ("cat", "dog"))
         self.detectors = detectors
+        self.census = Census(ready=detectors, busy=0)
         self.requests: list[DetectRequest] = []
         self.began = asyncio.Semaphore(0)
         self.stopped = asyncio.Semaphore(0)
@@ -189,7 +192,14 @@ class Site:
             yield delivery
 
     @asynccontextmanager
-    async def desk(self, pool: ToyPool, *, blobs: BlobStore | None = None, backoff: Backoff = FAST) -> AsyncIterator[Desk]:
+    async def desk(
+        self,
+        pool: ToyPool,
+        *,
+        blobs: BlobStore | None = None,
+        backoff: Backoff = FAST,
+        registry: CollectorRegistry | None = None,
+    ) -> AsyncIterator[Desk]:
         """Give a run's tools, with a view of its own that has caught up."""
         view = View(self.broker.log, lookback_s=3600.0)
         following = asyncio.create_task(view.journal.follow())
@@ -203,6 +213,7 @@ class Site:
             frames=asyncio.Semaphore(2),
             max_pixels=1_000_000,
             progress=Progress(self.broker.signals),
+            metrics=Metrics(registry or CollectorRegistry(), [pool]),
             backoff=backoff,
         )
         following.cancel()

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from dispatch import logs
 from worker.config import read_config
-from worker.detection import DetectOutcome, DetectRequest, Model, Stage
+from worker.detection import Census, DetectOutcome, DetectRequest, Model, Stage
 from worker.runner import run_worker, stop_on_signals
 
 
 class Toy:
     model = Model("toy", "00" * 32, 0.5, ("cat",))
     detectors = 1
+    census = Census(ready=1, busy=0)
 
     async def start(self) -> None: ...
 
