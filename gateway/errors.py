@@ -131,6 +131,14 @@ class QueueIsFull(Refusal):
         self.lane = lane
 
 
+class SessionWindowFull(Refusal):
+    """`window` is that of the calls or that of the jobs."""
+
+    def __init__(self, window: str, limit: int) -> None:
+        super().__init__(f"a session may have {limit} {window} under way; nothing of this call was kept")
+        self.window = window
+
+
 class CursorOutOfRange(Refusal):
     def __init__(self, job_id: str, after_sequence: int, last_sequence: int) -> None:
         beyond = f"after_sequence {after_sequence} is beyond the history of job {job_id}"

@@ -15,10 +15,12 @@ K = TypeVar("K")
 class Follower:
     """One watcher of any number of jobs.
 
-    Changes are a set of ids and no queue of events: one who does not look for a while costs nothing more.
+    Changes are a set of ids and no queue of events: one who does not look for a while costs nothing more. `durable_only` is for
+    one whom progress and places in the queue do not concern.
     """
 
     def __init__(self, followers: Followers) -> None:
+        self.durable_only = False
         self.jobs: set[str] = set()
         self._followers = followers
         self._changed: dict[str, None] = {}  # a set in the order of the first change
@@ -47,14 +49,14 @@ class Follower:
     def take(self) -> list[str]:
         """Give the jobs to look at, and begin anew."""
         changed, self._changed = list(self._changed), {}
-        self._bell.clear()
         return changed
 
     async def wait(self, timeout_s: float) -> None:
-        """Return when there is something to look at, or when the time is up."""
+        """Return when something has happened since this returned last, or when the time is up."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._bell.wait()
+                self._bell.clear()
 
 
 class Followers:
@@ -78,10 +80,11 @@ class Followers:
             if arrivals_for is not None:
                 _remove(self._by_principal, arrivals_for, follower)
 
-    def changed(self, job_id: str) -> None:
-        """Tell those who follow a job."""
+    def changed(self, job_id: str, *, durable: bool = True) -> None:
+        """Tell those who follow a job; of what is not durable only those whom it concerns."""
         for follower in self.by_job.get(job_id, ()):
-            follower.notice(job_id)
+            if durable or not follower.durable_only:
+                follower.notice(job_id)
 
     def arrived(self, owner: str, job_id: str) -> None:
         """Tell those who want to know of new jobs, and may know of one of this owner."""

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import grpc
 from google.rpc import code_pb2
+from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from dispatch.errors import BlobUnavailable, BrokerUnavailable, ConfigurationError
@@ -58,6 +59,8 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
         handler = readable(handler)
         if handler.request_streaming and not handler.response_streaming:
             return handler._replace(stream_unary=self._uploading(method, handler.stream_unary, shown))  # type: ignore[attr-defined,no-any-return]
+        if handler.request_streaming:
+            return handler._replace(stream_stream=self._streaming(method, handler.stream_stream, shown))  # type: ignore[attr-defined,no-any-return]
         if handler.response_streaming:
             return handler._replace(unary_stream=self._streaming(method, handler.unary_stream, shown))  # type: ignore[attr-defined,no-any-return]
         return handler._replace(unary_unary=self._unary(method, handler.unary_unary, shown))  # type: ignore[attr-defined,no-any-return]
@@ -115,15 +118,19 @@ def _refusing(method: str, refusal: Refusal) -> grpc.RpcMethodHandler[Any, Any]:
     return grpc.stream_stream_rpc_method_handler(call)
 
 
+def status_of(method: str, error: Exception) -> Status:
+    """Say what the client of a method is told of an error. What nobody foresaw is logged."""
+    if isinstance(error, (Refusal, BlobUnavailable, BrokerUnavailable, ConfigurationError)):
+        return status_of_refusal(error, retry_after_s=random.uniform(0.5, 1.5))
+    incident = secrets.token_hex(4)
+    log.error("%s failed, incident %s", method, incident, exc_info=error)
+    return status(code_pb2.INTERNAL, "INTERNAL", f"something went wrong here; incident {incident}", incident=incident)
+
+
 async def _tell(method: str, error: Exception, context: Context) -> NoReturn:
     if isinstance(error, grpc.aio.AbortError):
         raise error
-    if isinstance(error, (Refusal, BlobUnavailable, BrokerUnavailable, ConfigurationError)):
-        told = status_of_refusal(error, retry_after_s=random.uniform(0.5, 1.5))
-    else:
-        incident = secrets.token_hex(4)
-        log.error("%s failed, incident %s", method, incident, exc_info=error)
-        told = status(code_pb2.INTERNAL, "INTERNAL", f"something went wrong here; incident {incident}", incident=incident)
+    told = status_of(method, error)
     # abort_with_status would do the same, but grpc.aio's version logs each as an unexpected error
     answer = rpc_status.to_status(told)
     await context.abort(answer.code, answer.details, answer.trailing_metadata)

@@ -66,6 +66,9 @@ class Limits:
     max_wait_ns: int = 60 * SECOND_NS
     max_page_size: int = 500
     max_watch_targets: int = 100
+    max_session_calls: int = 256
+    max_session_jobs: int = 10_000
+    max_session_updates: int = 1024
     max_retries: int = 100
     max_reasons: int = 16
     max_listed_items: int = 10

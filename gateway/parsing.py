@@ -24,6 +24,9 @@ def readable(handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
     if handler.stream_unary is not None:
         behaviour = handler.stream_unary
         handler = handler._replace(stream_unary=lambda requests, context: behaviour(_read(requests), context))
+    if handler.stream_stream is not None:
+        both_ways = handler.stream_stream
+        handler = handler._replace(stream_stream=lambda requests, context: both_ways(_read(requests), context))
     return handler  # type: ignore[no-any-return]
 
 

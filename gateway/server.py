@@ -20,6 +20,7 @@ from dispatch.options import BrokerOptions
 from dispatch.ports import BlobStore, Broker
 from gateway.blob_service import NAME as BLOB_SERVICE
 from gateway.blob_service import BlobService
+from gateway.cancel import Canceller
 from gateway.config import Config
 from gateway.download import Downloads
 from gateway.health import Health
@@ -35,6 +36,7 @@ from gateway.orphans import Orphans
 from gateway.reflection import add_reflection
 from gateway.retry_many import Retries
 from gateway.service import NAME, DetectionService
+from gateway.session import Sessions
 from gateway.store import Store
 from gateway.submit import Submitter
 from gateway.tls import TlsOptions, server_credentials
@@ -44,7 +46,7 @@ from gateway.watch import Watches
 from gateway.watch_many import JointWatches
 from gateway.workers import Workers
 from myeye.v1.blob_service_pb2_grpc import add_BlobServiceServicer_to_server
-from myeye.v1.detection_service_pb2 import WatchManyRequest, WatchRequest, WatchResponse
+from myeye.v1.detection_service_pb2 import SessionRequest, WatchManyRequest, WatchRequest, WatchResponse
 from myeye.v1.detection_service_pb2_grpc import add_DetectionServiceServicer_to_server
 from telemetry.endpoint import serve_metrics
 from telemetry.metered_blobs import MeteredBlobs
@@ -106,6 +108,7 @@ async def _serve_with(
     watches = Watches(store, teller, heartbeat_s=config.heartbeat_s)
     uploads = Uploads(blobs, limits)
     submitter = Submitter(store, broker.tasks, blobs, uploads, limits=limits, defaults=defaults, on_accepted=metrics.accepted)
+    canceller = Canceller(store, limits)
     janitor = Janitor(store, submitter, blobs, tombstone_s=config.tombstone_s, on_dead_letter=metrics.dead_letter)
     health = Health(broker, store, (NAME, BLOB_SERVICE))
     service = DetectionService(
@@ -114,6 +117,8 @@ async def _serve_with(
         retries=Retries(store, submitter, limits),
         watches=watches,
         joint_watches=JointWatches(store, watches, limits),
+        sessions=Sessions(store=store, watches=watches, submitter=submitter, canceller=canceller, teller=teller, limits=limits),
+        canceller=canceller,
         teller=teller,
         workers=workers,
         janitor=janitor,
@@ -195,7 +200,10 @@ def _pass_bytes_through(service: DetectionService, server: grpc.aio.Server) -> N
     watch_many = grpc.unary_stream_rpc_method_handler(
         service.WatchMany, request_deserializer=WatchManyRequest.FromString, response_serializer=_serialize
     )
-    server.add_registered_method_handlers(NAME, {"Watch": watch, "WatchMany": watch_many})
+    session = grpc.stream_stream_rpc_method_handler(
+        service.Session, request_deserializer=SessionRequest.FromString, response_serializer=_serialize
+    )
+    server.add_registered_method_handlers(NAME, {"Watch": watch, "WatchMany": watch_many, "Session": session})
 
 
 def _serialize(message: WatchResponse | bytes) -> bytes:

@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from dispatch.codec import duration, nanoseconds, timestamp
-from dispatch.events import Cancelled
-from dispatch.journal import new_event_id
-from dispatch.lifecycle import Job, State
-from gateway.errors import InvalidRequest, JobFinished, JobNotFinished, JobNotFound, Violation
+from gateway.cancel import Canceller
+from gateway.errors import InvalidRequest, JobNotFinished, Violation
 from gateway.identity.caller import Context, principal_of
 from gateway.image import submit_image
 from gateway.janitor import Janitor
@@ -19,6 +17,7 @@ from gateway.listing import page
 from gateway.messages import Teller
 from gateway.order import out_of_range
 from gateway.retry_many import Outcome, Retries
+from gateway.session import Sessions
 from gateway.status import status_of_refusal
 from gateway.store import Store
 from gateway.submit import Submitter
@@ -46,6 +45,8 @@ class DetectionService(DetectionServiceServicer):
         retries: Retries,
         watches: Watches,
         joint_watches: JointWatches,
+        sessions: Sessions,
+        canceller: Canceller,
         teller: Teller,
         workers: Workers,
         janitor: Janitor,
@@ -58,6 +59,8 @@ class DetectionService(DetectionServiceServicer):
         self._retries = retries
         self._watches = watches
         self._joint_watches = joint_watches
+        self._sessions = sessions
+        self._canceller = canceller
         self._teller = teller
         self._workers = workers
         self._janitor = janitor
@@ -87,6 +90,13 @@ class DetectionService(DetectionServiceServicer):
             async for message in messages:
                 yield message
 
+    async def Session(  # type: ignore[override]  # as Watch
+        self, request_iterator: AsyncIterator[pb.SessionRequest], context: Context
+    ) -> AsyncIterator[bytes]:
+        async with aclosing(self._sessions.run(principal_of(context), request_iterator)) as messages:
+            async for message in messages:
+                yield message
+
     async def Wait(self, request: pb.WaitRequest, context: Context) -> pb.WaitResponse:
         timeout_ns = self._limits.max_wait_ns
         if request.HasField("timeout"):
@@ -104,15 +114,7 @@ class DetectionService(DetectionServiceServicer):
         return pb.ListResponse(jobs=[self._teller.job(each.job, items=each.items) for each in listed], next_page_token=token)
 
     async def Cancel(self, request: pb.CancelRequest, context: Context) -> pb.CancelResponse:
-        if len(request.reason) > self._limits.max_reason_length:
-            limit = f"must have at most {self._limits.max_reason_length} characters, not {len(request.reason)}"
-            raise InvalidRequest(Violation("reason", limit))
-        job = await self._store.get(principal_of(context), request.job_id)
-        if not job.state.terminal:
-            event = Cancelled(id=new_event_id(), job_id=job.id, time_ns=time.time_ns(), reason=request.reason)
-            job = _still_there((await self._store.journal.commit(event)).after, job.id)
-        if job.state is not State.CANCELLED:
-            raise JobFinished(job.state)
+        job = await self._canceller.cancel(principal_of(context), request)
         return pb.CancelResponse(job=self._teller.job(job))
 
     async def Retry(self, request: pb.RetryRequest, context: Context) -> pb.RetryResponse:
@@ -168,12 +170,6 @@ class DetectionService(DetectionServiceServicer):
         return message
 
 
-def _still_there(job: Job | None, job_id: str) -> Job:
-    if job is None:
-        raise JobNotFound(job_id)
-    return job
-
-
 def _outcome(outcome: Outcome) -> pb.RetryOutcome:
     message = pb.RetryOutcome(job_id=outcome.job_id, replayed=outcome.replayed)
     if outcome.new is not None:
@@ -203,6 +199,9 @@ def _limits(limits: Limits) -> capabilities_pb2.Limits:
         max_wait=duration(limits.max_wait_ns),
         max_page_size=limits.max_page_size,
         max_watch_targets=limits.max_watch_targets,
+        max_session_calls=limits.max_session_calls,
+        max_session_jobs=limits.max_session_jobs,
+        max_session_updates=limits.max_session_updates,
         max_retries=limits.max_retries,
         max_reasons=limits.max_reasons,
         max_listed_items=limits.max_listed_items,

@@ -43,6 +43,7 @@ CODES: dict[type[Exception], tuple[code_pb2.Code.ValueType, str]] = {
     errors.UploadCorrupt: (code_pb2.DATA_LOSS, "UPLOAD_CORRUPT"),
     errors.RequestIdReused: (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.QueueIsFull: (code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
+    errors.SessionWindowFull: (code_pb2.RESOURCE_EXHAUSTED, "SESSION_WINDOW"),
     errors.CursorOutOfRange: (code_pb2.OUT_OF_RANGE, "CURSOR_OUT_OF_RANGE"),
     errors.JobFinished: (code_pb2.FAILED_PRECONDITION, "JOB_FINISHED"),
     errors.JobNotFinished: (code_pb2.FAILED_PRECONDITION, "JOB_NOT_FINISHED"),
@@ -122,6 +123,9 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
             metadata = {"upload_id": upload_id}
         case errors.QueueIsFull(model=model, lane=lane):
             violation = error_details_pb2.QuotaFailure.Violation(subject=f"queue:{model}.{lane}", description=str(error))
+            details = (error_details_pb2.QuotaFailure(violations=[violation]), _retry(retry_after_s))
+        case errors.SessionWindowFull(window=window):
+            violation = error_details_pb2.QuotaFailure.Violation(subject=f"session:{window}", description=str(error))
             details = (error_details_pb2.QuotaFailure(violations=[violation]), _retry(retry_after_s))
         case errors.JobsNotFound(unknown=unknown, purged=purged):
             metadata = {"job_ids": ",".join(_fitting(map(_cut, (*unknown, *purged)), _size))}

@@ -159,11 +159,11 @@ class Store:
             future = self._news[job_id] = asyncio.get_running_loop().create_future()
         return future
 
-    def wake(self, job_id: str) -> None:
-        """Tell those who wait for a job to look again."""
+    def wake(self, job_id: str, *, durable: bool = True) -> None:
+        """Tell those who wait for a job to look again, perhaps only at what is not durable."""
         if future := self._news.pop(job_id, None):
             future.set_result(None)
-        self.followers.changed(job_id)
+        self.followers.changed(job_id, durable=durable)
 
     def wake_all(self) -> None:
         """Tell everybody who waits to look again."""
@@ -176,7 +176,7 @@ class Store:
         for job_id in {*self._news, *self.followers.by_job}:
             job = self.fold.jobs.get(job_id)
             if job is not None and job.state is State.QUEUED:
-                self.wake(job_id)
+                self.wake(job_id, durable=False)
 
     def tell_progress(self, progress: RunProgress) -> None:
         """Note what a run is doing, if it is the item's."""
@@ -188,7 +188,7 @@ class Store:
         if current.state is State.RUNNING and current.run_id == progress.run_id:
             doing = Doing(current.attempt, progress.stage, progress.frames_done, progress.frames_total)
             self.doings.setdefault(job_id, {})[item] = doing
-            self.wake(job_id)
+            self.wake(job_id, durable=False)
 
     # -- following the log
 

@@ -52,7 +52,7 @@ class Watches:
             told = job.sequence
             yield self.snapshot(job)
         else:
-            told = await self._cursor(principal, job, after_sequence)
+            told = await self.cursor(principal, job, after_sequence)
         progress = Progress(self, told)
         quiet_since = time.monotonic() - self.heartbeat_s  # the first message comes at once, whatever there is to tell
         while True:
@@ -89,7 +89,12 @@ class Watches:
             job = self._store.find(principal, job_id)
         return job
 
-    async def _cursor(self, principal: Principal, job: Job, after_sequence: int) -> int:
+    async def cursor(self, principal: Principal, job: Job, after_sequence: int) -> int:
+        """Give the cursor back if it is one of this job's.
+
+        Raises:
+            CursorOutOfRange: it is negative or beyond the history.
+        """
         if after_sequence > job.sequence:  # another gateway may have told more than this one has read
             await self._store.journal.barrier()
             job = self._store.find(principal, job.id)
@@ -123,11 +128,12 @@ class Watches:
 
 
 class Progress:
-    """What one watcher has been told of one job."""
+    """What one watcher has been told of one job; `durable_only` leaves out all but the events."""
 
-    def __init__(self, watches: Watches, sequence: int) -> None:
+    def __init__(self, watches: Watches, sequence: int, *, durable_only: bool = False) -> None:
         self._watches = watches
         self._sequence = sequence
+        self._durable_only = durable_only
         self._doings: dict[int, Doing] = {}
         self._standing: tuple[int, int, str] | None = None
 
@@ -136,6 +142,8 @@ class Progress:
         while self._sequence < job.sequence:
             self._sequence += 1
             yield self._watches.event(job, self._sequence)
+        if self._durable_only:
+            return
         for item, doing in self._watches.doings(job).items():
             if self._doings.get(item) != doing:
                 self._doings[item] = doing
@@ -146,6 +154,10 @@ class Progress:
             if standing != self._standing:
                 self._standing = standing
                 yield WatchResponse(queue=queue)
+
+    def complete(self, job: Job) -> bool:
+        """Whether all events have been told."""
+        return self._sequence == job.sequence
 
 
 def _item_progress(item: int, doing: Doing) -> ItemProgress:

@@ -7,7 +7,7 @@ tells it which of them to look at again.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from dispatch.codec import timestamp
 from dispatch.lifecycle import Job
@@ -18,6 +18,7 @@ from gateway.identity.principal import Principal
 from gateway.ids import is_job_id
 from gateway.limits import Limits
 from gateway.store import Store
+from gateway.view import View
 from gateway.watch import Progress, Watches
 from myeye.v1.detection_service_pb2 import Closing, Heartbeat, WatchManyRequest, WatchManyResponse, WatchTarget
 
@@ -43,15 +44,17 @@ class JointWatches:
         if request.targets:
             await self._check_cursors(principal, request.targets)
             with self._store.followers.following() as follower:
-                view = _View(self._watches, follower, lambda job_id: self._store.find(principal, job_id))
-                view.begin(request.targets)
+                view = View(self._watches, follower, lambda job_id: self._store.find(principal, job_id))
+                for target in request.targets:
+                    after = target.after_sequence if target.HasField("after_sequence") else None
+                    view.begin(target.job_id, None if after is None else Progress(self._watches, after))
                 async for message in self._tell(view, follower, endless=False):
                     yield message
         else:
             wanted = Filter(labels=read_labels(request.labels))
             with self._store.followers.following(arrivals_for=principal) as follower:
                 follower.notice(*(job.id for job in self._store.newest_first(principal, None) if wanted.passes(job)))
-                view = _View(self._watches, follower, lambda job_id: self._select(principal, job_id, wanted))
+                view = View(self._watches, follower, lambda job_id: self._select(principal, job_id, wanted))
                 async for message in self._tell(view, follower, endless=True):
                     yield message
 
@@ -85,7 +88,7 @@ class JointWatches:
         if not self._store.caught_up:
             raise Unavailable("STARTING", "the gateway reads its log anew")
 
-    async def _tell(self, view: _View, follower: Follower, *, endless: bool) -> AsyncGenerator[bytes, None]:
+    async def _tell(self, view: View, follower: Follower, *, endless: bool) -> AsyncGenerator[bytes, None]:
         # the first message comes at once, whatever there is to tell
         quiet_since = time.monotonic() - self._watches.heartbeat_s
         while True:
@@ -105,46 +108,6 @@ class JointWatches:
             if time.monotonic() >= heartbeat_due:
                 yield WatchManyResponse(heartbeat=Heartbeat(time=timestamp(time.time_ns()))).SerializeToString()
                 quiet_since = time.monotonic()
-
-
-class _View:
-    """What one watcher has been told of each job that has not ended. `find` gives a job, None when it is none of its jobs."""
-
-    def __init__(self, watches: Watches, follower: Follower, find: Callable[[str], Job | None]) -> None:
-        self._watches = watches
-        self._follower = follower
-        self._find = find
-        self._progress: dict[str, Progress] = {}
-
-    def begin(self, targets: Iterable[WatchTarget]) -> None:
-        """Have each target to look at, from its cursor on."""
-        for target in targets:
-            if target.HasField("after_sequence"):
-                self._progress[target.job_id] = Progress(self._watches, target.after_sequence)
-            self._follower.follow(target.job_id)
-            self._follower.notice(target.job_id)
-
-    def untold(self, job_id: str) -> Iterator[bytes]:
-        """Yield what is new of a job. After its end it is followed no more."""
-        job = self._find(job_id)
-        if job is None:
-            self._leave(job_id)
-            return
-        self._follower.follow(job_id)
-        # The fields of both messages have the same numbers, so a WatchResponse with a job_id behind it is a WatchManyResponse.
-        suffix = WatchManyResponse(job_id=job_id).SerializeToString()
-        progress = self._progress.get(job_id)
-        if progress is None:
-            progress = self._progress[job_id] = Progress(self._watches, job.sequence)
-            yield self._watches.snapshot(job).SerializeToString() + suffix
-        for message in progress.untold(job):
-            yield (message if isinstance(message, bytes) else message.SerializeToString()) + suffix
-        if job.state.terminal:
-            self._leave(job_id)
-
-    def _leave(self, job_id: str) -> None:
-        self._follower.leave(job_id)
-        self._progress.pop(job_id, None)
 
 
 def _violations(request: WatchManyRequest, limits: Limits) -> Iterator[Violation]:

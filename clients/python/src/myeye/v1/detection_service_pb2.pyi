@@ -464,6 +464,335 @@ class WatchManyResponse(_message.Message):
 Global___WatchManyResponse: _TypeAlias = WatchManyResponse  # noqa: Y015
 
 @_typing.final
+class SessionRequest(_message.Message):
+    """One message of the client in a Session. Its parts belong together in no way but that they came at once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    UPDATES_ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    updates_acknowledged: _builtins.int
+    """How many updates of this stream the client has done with, counted from its beginning; 0 says nothing new."""
+    @_builtins.property
+    def open(self) -> Global___SessionOptions:
+        """How to tell of jobs; in the first message only."""
+
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionCall]:
+        """What is asked for."""
+
+    def __init__(
+        self,
+        *,
+        open: Global___SessionOptions | None = ...,
+        calls: _abc.Iterable[Global___SessionCall] | None = ...,
+        updates_acknowledged: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["open", b"open"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "open", b"open", "updates_acknowledged", b"updates_acknowledged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionRequest: _TypeAlias = SessionRequest  # noqa: Y015
+
+@_typing.final
+class SessionOptions(_message.Message):
+    """What holds for all jobs of a Session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Detail:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DetailEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[SessionOptions._Detail.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DETAIL_UNSPECIFIED: SessionOptions._Detail.ValueType  # 0
+        """As DETAIL_EVENTS."""
+        DETAIL_EVENTS: SessionOptions._Detail.ValueType  # 1
+        """Its events: what is durable and numbered."""
+        DETAIL_PROGRESS: SessionOptions._Detail.ValueType  # 2
+        """All that Watch tells: its events, and between them what its items are doing and its place in the queue."""
+        DETAIL_ENDS: SessionOptions._Detail.ValueType  # 3
+        """One snapshot, when it has ended."""
+
+    class Detail(_Detail, metaclass=_DetailEnumTypeWrapper):
+        """How much is told of a job."""
+
+    DETAIL_UNSPECIFIED: SessionOptions.Detail.ValueType  # 0
+    """As DETAIL_EVENTS."""
+    DETAIL_EVENTS: SessionOptions.Detail.ValueType  # 1
+    """Its events: what is durable and numbered."""
+    DETAIL_PROGRESS: SessionOptions.Detail.ValueType  # 2
+    """All that Watch tells: its events, and between them what its items are doing and its place in the queue."""
+    DETAIL_ENDS: SessionOptions.Detail.ValueType  # 3
+    """One snapshot, when it has ended."""
+
+    DETAIL_FIELD_NUMBER: _builtins.int
+    detail: Global___SessionOptions.Detail.ValueType
+    """How much is told."""
+    def __init__(
+        self,
+        *,
+        detail: Global___SessionOptions.Detail.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionOptions: _TypeAlias = SessionOptions  # noqa: Y015
+
+@_typing.final
+class SessionCall(_message.Message):
+    """What a client asks for in a Session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    SUBMIT_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    CANCEL_FIELD_NUMBER: _builtins.int
+    correlation_id: _builtins.int
+    """Chosen by the client, to tell the answer by. No two calls without an answer have the same."""
+    @_builtins.property
+    def submit(self) -> Global___SubmitRequest:
+        """Accept a job, as Submit does, and follow it."""
+
+    @_builtins.property
+    def follow(self) -> Global___WatchTarget:
+        """Follow a job, as Watch does. One that is followed already goes on from where this asks for."""
+
+    @_builtins.property
+    def cancel(self) -> Global___CancelRequest:
+        """End a job, as Cancel does."""
+
+    def __init__(
+        self,
+        *,
+        correlation_id: _builtins.int = ...,
+        submit: Global___SubmitRequest | None = ...,
+        follow: Global___WatchTarget | None = ...,
+        cancel: Global___CancelRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "cancel", b"cancel", "follow", b"follow", "submit", b"submit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "cancel", b"cancel", "correlation_id", b"correlation_id", "follow", b"follow", "submit", b"submit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_call: _TypeAlias = _typing.Literal["submit", "follow", "cancel"]  # noqa: Y015
+    _WhichOneofArgType_call: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_call) -> _WhichOneofReturnType_call | None: ...
+
+Global___SessionCall: _TypeAlias = SessionCall  # noqa: Y015
+
+@_typing.final
+class SessionResponse(_message.Message):
+    """One message of the gateway in a Session. The answers come before the updates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOW_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    UPDATES_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    CLOSING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def window(self) -> Global___SessionWindow:
+        """What may be under way; in the first message only, and always there."""
+
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionAnswer]:
+        """What became of calls."""
+
+    @_builtins.property
+    def updates(self) -> _containers.RepeatedCompositeFieldContainer[Global___SessionUpdate]:
+        """What happened to jobs, in the order in which each job's updates are to be read."""
+
+    @_builtins.property
+    def heartbeat(self) -> Global___Heartbeat:
+        """Nothing has happened for a while; the stream is alive."""
+
+    @_builtins.property
+    def closing(self) -> Global___Closing:
+        """The gateway is about to end this stream; resume it on another, or a little later. Calls without an answer may have been done."""
+
+    def __init__(
+        self,
+        *,
+        window: Global___SessionWindow | None = ...,
+        answers: _abc.Iterable[Global___SessionAnswer] | None = ...,
+        updates: _abc.Iterable[Global___SessionUpdate] | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
+        closing: Global___Closing | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closing", b"closing", "heartbeat", b"heartbeat", "window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "closing", b"closing", "heartbeat", b"heartbeat", "updates", b"updates", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionResponse: _TypeAlias = SessionResponse  # noqa: Y015
+
+@_typing.final
+class SessionWindow(_message.Message):
+    """What may be under way in one Session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    JOBS_FIELD_NUMBER: _builtins.int
+    UPDATES_FIELD_NUMBER: _builtins.int
+    calls: _builtins.int
+    """Calls without an answer. One more is answered with SESSION_WINDOW."""
+    jobs: _builtins.int
+    """Jobs that are followed, and submits without an answer. One more is answered with SESSION_WINDOW."""
+    updates: _builtins.int
+    """Updates that were sent and not acknowledged. With so many the gateway waits; nothing is lost, for the jobs' histories are kept. After the client
+    has half-closed the stream it waits no more.
+    """
+    def __init__(
+        self,
+        *,
+        calls: _builtins.int = ...,
+        jobs: _builtins.int = ...,
+        updates: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "jobs", b"jobs", "updates", b"updates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionWindow: _TypeAlias = SessionWindow  # noqa: Y015
+
+@_typing.final
+class SessionAnswer(_message.Message):
+    """What became of one call of a Session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    SUBMIT_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    CANCEL_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    correlation_id: _builtins.int
+    """As in the call."""
+    @_builtins.property
+    def submit(self) -> Global___SubmitResponse:
+        """The job was accepted. Its updates are what comes after `job.last_sequence`; of a job that had ended before, there are none."""
+
+    @_builtins.property
+    def follow(self) -> Global___SessionFollowed:
+        """The job is followed."""
+
+    @_builtins.property
+    def cancel(self) -> Global___CancelResponse:
+        """The job was ended."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why the call was refused, with the details that the method of that name gives."""
+
+    def __init__(
+        self,
+        *,
+        correlation_id: _builtins.int = ...,
+        submit: Global___SubmitResponse | None = ...,
+        follow: Global___SessionFollowed | None = ...,
+        cancel: Global___CancelResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cancel", b"cancel", "error", b"error", "follow", b"follow", "submit", b"submit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "cancel", b"cancel", "correlation_id", b"correlation_id", "error", b"error", "follow", b"follow", "submit", b"submit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["submit", "follow", "cancel", "error"]  # noqa: Y015
+    _WhichOneofArgType_answer: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_answer) -> _WhichOneofReturnType_answer | None: ...
+
+Global___SessionAnswer: _TypeAlias = SessionAnswer  # noqa: Y015
+
+@_typing.final
+class SessionFollowed(_message.Message):
+    """A job is followed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job."""
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionFollowed: _TypeAlias = SessionFollowed  # noqa: Y015
+
+@_typing.final
+class SessionUpdate(_message.Message):
+    """What Watch would tell of a job, and which job it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    ITEM_PROGRESS_FIELD_NUMBER: _builtins.int
+    QUEUE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job."""
+    @_builtins.property
+    def snapshot(self) -> _job_pb2.Job:
+        """The job as it is: as it ended, with DETAIL_ENDS; otherwise its first update when it is followed without after_sequence."""
+
+    @_builtins.property
+    def event(self) -> _event_pb2.Event:
+        """The next event of the job's history."""
+
+    @_builtins.property
+    def item_progress(self) -> Global___ItemProgress:
+        """What a running item is doing."""
+
+    @_builtins.property
+    def queue(self) -> _job_pb2.QueueStatus:
+        """The job's place in the queue has changed."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """The job is told of no more: NOT_FOUND (JOB_PURGED), it was removed before its end could be told."""
+
+    def __init__(
+        self,
+        *,
+        snapshot: _job_pb2.Job | None = ...,
+        event: _event_pb2.Event | None = ...,
+        item_progress: Global___ItemProgress | None = ...,
+        queue: _job_pb2.QueueStatus | None = ...,
+        error: _status_pb2.Status | None = ...,
+        job_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "event", b"event", "item_progress", b"item_progress", "message", b"message", "queue", b"queue", "snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "event", b"event", "item_progress", b"item_progress", "job_id", b"job_id", "message", b"message", "queue", b"queue", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["snapshot", "event", "item_progress", "queue", "error"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___SessionUpdate: _TypeAlias = SessionUpdate  # noqa: Y015
+
+@_typing.final
 class ItemProgress(_message.Message):
     """What a running item is doing."""
 

@@ -59,6 +59,11 @@ class DetectionServiceStub:
                 request_serializer=myeye_dot_v1_dot_detection__service__pb2.WatchManyRequest.SerializeToString,
                 response_deserializer=myeye_dot_v1_dot_detection__service__pb2.WatchManyResponse.FromString,
                 _registered_method=True)
+        self.Session = channel.stream_stream(
+                '/myeye.v1.DetectionService/Session',
+                request_serializer=myeye_dot_v1_dot_detection__service__pb2.SessionRequest.SerializeToString,
+                response_deserializer=myeye_dot_v1_dot_detection__service__pb2.SessionResponse.FromString,
+                _registered_method=True)
         self.Wait = channel.unary_unary(
                 '/myeye.v1.DetectionService/Wait',
                 request_serializer=myeye_dot_v1_dot_detection__service__pb2.WaitRequest.SerializeToString,
@@ -152,6 +157,25 @@ class DetectionServiceServicer:
         label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
         NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
         OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Session(self, request_iterator, context):
+        """Hands in and follows many jobs over one stream, where calls of their own would cost more than the work: what Submit, Watch and Cancel
+        do, with their semantics and their errors. Not for HTTP.
+
+        The first message comes at once and tells the windows: how many calls may be without an answer, how many jobs are followed at once, and
+        how many updates the gateway sends ahead of the client's acks. Calls are answered in any order, and a slow one holds up no other. Each
+        job that was submitted is followed from its answer on.
+        What is wrong with a call is in its answer, as Submit, Watch or Cancel would have refused it: the others go on. RESOURCE_EXHAUSTED
+        (SESSION_WINDOW) with QuotaFailure and RetryInfo, also in the answer, is a call beyond the window of calls or of jobs: nothing of it was kept.
+        A stream that has ended takes nothing back: what was submitted stays. Resume on any gateway: follow each job from its last event on, and
+        repeat what has no answer, with its request_id.
+        Ends OK when the client has half-closed the stream, every call is answered, and the end of each job followed was told. INVALID_ARGUMENT with a
+        BadRequest ends it for `open` in a later message than the first, a call that asks for nothing, a correlation_id that another call without an
+        answer has, more calls in one message than the window has, and acks of what was not sent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -254,6 +278,11 @@ def add_DetectionServiceServicer_to_server(servicer, server):
                     servicer.WatchMany,
                     request_deserializer=myeye_dot_v1_dot_detection__service__pb2.WatchManyRequest.FromString,
                     response_serializer=myeye_dot_v1_dot_detection__service__pb2.WatchManyResponse.SerializeToString,
+            ),
+            'Session': grpc.stream_stream_rpc_method_handler(
+                    servicer.Session,
+                    request_deserializer=myeye_dot_v1_dot_detection__service__pb2.SessionRequest.FromString,
+                    response_serializer=myeye_dot_v1_dot_detection__service__pb2.SessionResponse.SerializeToString,
             ),
             'Wait': grpc.unary_unary_rpc_method_handler(
                     servicer.Wait,
@@ -409,6 +438,33 @@ class DetectionService:
             '/myeye.v1.DetectionService/WatchMany',
             myeye_dot_v1_dot_detection__service__pb2.WatchManyRequest.SerializeToString,
             myeye_dot_v1_dot_detection__service__pb2.WatchManyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Session(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/myeye.v1.DetectionService/Session',
+            myeye_dot_v1_dot_detection__service__pb2.SessionRequest.SerializeToString,
+            myeye_dot_v1_dot_detection__service__pb2.SessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

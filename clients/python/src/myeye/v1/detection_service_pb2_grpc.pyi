@@ -70,6 +70,21 @@ class DetectionServiceStub:
     NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
     OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
     """
+    Session: _grpc.StreamStreamMultiCallable[_detection_service_pb2.SessionRequest, _detection_service_pb2.SessionResponse]
+    """Hands in and follows many jobs over one stream, where calls of their own would cost more than the work: what Submit, Watch and Cancel
+    do, with their semantics and their errors. Not for HTTP.
+
+    The first message comes at once and tells the windows: how many calls may be without an answer, how many jobs are followed at once, and
+    how many updates the gateway sends ahead of the client's acks. Calls are answered in any order, and a slow one holds up no other. Each
+    job that was submitted is followed from its answer on.
+    What is wrong with a call is in its answer, as Submit, Watch or Cancel would have refused it: the others go on. RESOURCE_EXHAUSTED
+    (SESSION_WINDOW) with QuotaFailure and RetryInfo, also in the answer, is a call beyond the window of calls or of jobs: nothing of it was kept.
+    A stream that has ended takes nothing back: what was submitted stays. Resume on any gateway: follow each job from its last event on, and
+    repeat what has no answer, with its request_id.
+    Ends OK when the client has half-closed the stream, every call is answered, and the end of each job followed was told. INVALID_ARGUMENT with a
+    BadRequest ends it for `open` in a later message than the first, a call that asks for nothing, a correlation_id that another call without an
+    answer has, more calls in one message than the window has, and acks of what was not sent.
+    """
     Wait: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.WaitRequest, _detection_service_pb2.WaitResponse]
     """Answers when the job is terminal, or with its latest state when the timeout has passed: look at `job.state`.
 
@@ -153,6 +168,21 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
     NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
     OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
+    """
+    Session: _aio.StreamStreamMultiCallable[_detection_service_pb2.SessionRequest, _detection_service_pb2.SessionResponse]  # type: ignore[assignment]
+    """Hands in and follows many jobs over one stream, where calls of their own would cost more than the work: what Submit, Watch and Cancel
+    do, with their semantics and their errors. Not for HTTP.
+
+    The first message comes at once and tells the windows: how many calls may be without an answer, how many jobs are followed at once, and
+    how many updates the gateway sends ahead of the client's acks. Calls are answered in any order, and a slow one holds up no other. Each
+    job that was submitted is followed from its answer on.
+    What is wrong with a call is in its answer, as Submit, Watch or Cancel would have refused it: the others go on. RESOURCE_EXHAUSTED
+    (SESSION_WINDOW) with QuotaFailure and RetryInfo, also in the answer, is a call beyond the window of calls or of jobs: nothing of it was kept.
+    A stream that has ended takes nothing back: what was submitted stays. Resume on any gateway: follow each job from its last event on, and
+    repeat what has no answer, with its request_id.
+    Ends OK when the client has half-closed the stream, every call is answered, and the end of each job followed was told. INVALID_ARGUMENT with a
+    BadRequest ends it for `open` in a later message than the first, a call that asks for nothing, a correlation_id that another call without an
+    answer has, more calls in one message than the window has, and acks of what was not sent.
     """
     Wait: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.WaitRequest, _detection_service_pb2.WaitResponse]  # type: ignore[assignment]
     """Answers when the job is terminal, or with its latest state when the timeout has passed: look at `job.state`.
@@ -258,6 +288,27 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
         NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
         OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
+        """
+
+    @_abc_1.abstractmethod
+    def Session(
+        self,
+        request_iterator: _MaybeAsyncIterator[_detection_service_pb2.SessionRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_detection_service_pb2.SessionResponse], _abc.AsyncIterator[_detection_service_pb2.SessionResponse]]:
+        """Hands in and follows many jobs over one stream, where calls of their own would cost more than the work: what Submit, Watch and Cancel
+        do, with their semantics and their errors. Not for HTTP.
+
+        The first message comes at once and tells the windows: how many calls may be without an answer, how many jobs are followed at once, and
+        how many updates the gateway sends ahead of the client's acks. Calls are answered in any order, and a slow one holds up no other. Each
+        job that was submitted is followed from its answer on.
+        What is wrong with a call is in its answer, as Submit, Watch or Cancel would have refused it: the others go on. RESOURCE_EXHAUSTED
+        (SESSION_WINDOW) with QuotaFailure and RetryInfo, also in the answer, is a call beyond the window of calls or of jobs: nothing of it was kept.
+        A stream that has ended takes nothing back: what was submitted stays. Resume on any gateway: follow each job from its last event on, and
+        repeat what has no answer, with its request_id.
+        Ends OK when the client has half-closed the stream, every call is answered, and the end of each job followed was told. INVALID_ARGUMENT with a
+        BadRequest ends it for `open` in a later message than the first, a call that asks for nothing, a correlation_id that another call without an
+        answer has, more calls in one message than the window has, and acks of what was not sent.
         """
 
     @_abc_1.abstractmethod
