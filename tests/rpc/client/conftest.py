@@ -47,6 +47,7 @@ class SmallGateway(DetectionServiceServicer):
         self.item: Callable[[int, job_pb2.Input], job_pb2.Item] = found_a_dog
         self.on_wait: Callable[[], None] = lambda: None
         self.on_submit: Callable[[], None] = lambda: None
+        self.called = asyncio.Event()
         self.never = asyncio.Event()
 
     def fail(self, method: str, code: str, reason: str = "", *details: Message) -> None:
@@ -103,6 +104,17 @@ class SmallGateway(DetectionServiceServicer):
 
     async def WatchMany(self, request, context):
         await self.answer("WatchMany", request, context)
+        async for message in self.play(self.streams.popleft(), context):
+            yield message
+
+    async def Session(self, request_iterator, context):
+        await self.answer("Session", None, context)
+        yield pb.SessionResponse(window=pb.SessionWindow(calls=9, jobs=9, updates=9))
+        async for request in request_iterator:
+            self.requests["SessionRequest"].append(request)
+            if request.calls:
+                self.called.set()
+                break
         async for message in self.play(self.streams.popleft(), context):
             yield message
 

@@ -17,11 +17,12 @@ from myeye.errors import (
 )
 from myeye.job_filter import JobFilter
 from myeye.pictures import Picture, Pictures
+from myeye.session import AsyncSession, Detail
 from myeye.states import is_terminal, state_name
 from myeye.submission import SubmitOptions
-from myeye.sync import Client
+from myeye.sync import Client, Session
 from myeye.v1.detection_pb2 import BoundingBox, Detection, DetectionResult, FrameResult
-from myeye.v1.detection_service_pb2 import GetCapabilitiesResponse, RetryOutcome, WatchManyResponse, WatchResponse
+from myeye.v1.detection_service_pb2 import GetCapabilitiesResponse, RetryOutcome, SessionUpdate, WatchManyResponse, WatchResponse
 from myeye.v1.event_pb2 import Event
 from myeye.v1.job_pb2 import Item, Job, Priority, State, VideoResult
 from myeye.v1.upload_pb2 import Upload
@@ -29,9 +30,11 @@ from myeye.v1.upload_pb2 import Upload
 __all__ = [
     "AccessDenied",
     "AsyncClient",
+    "AsyncSession",
     "BoundingBox",
     "Client",
     "Conflict",
+    "Detail",
     "Detection",
     "DetectionResult",
     "Event",
@@ -51,6 +54,8 @@ __all__ = [
     "QueueFull",
     "ResourceExhausted",
     "RetryOutcome",
+    "Session",
+    "SessionUpdate",
     "State",
     "SubmitOptions",
     "Unavailable",

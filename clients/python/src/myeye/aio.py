@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Self, TypeAlias, Unpack
+from typing import Self, TypeAlias, TypeVar, Unpack
 
 import grpc
 
+from myeye.batch import Batch
 from myeye.calls import Request, Response, call
 from myeye.channel import open_channel
 from myeye.cursor import Cursor
 from myeye.download import download
-from myeye.errors import NotFound, reason
+from myeye.errors import reason
 from myeye.frames import frames_of
-from myeye.handing_in import HandingIn, UploadProgress
+from myeye.handing_in import HandingIn, UploadProgress, hand_in
 from myeye.job_filter import JobFilter, list_request, retry_filter
 from myeye.pictures import Pictures, sources_of
+from myeye.session import AsyncSession, Detail
 from myeye.states import is_terminal
 from myeye.stream import Patience
-from myeye.submission import SubmitOptions, new_request_id, submit_request
+from myeye.submission import SubmitOptions, new_request_id
 from myeye.upload import Content, Told, Uploading, announce, opened
 from myeye.v1 import detection_service_pb2 as pb
 from myeye.v1.blob_service_pb2 import DownloadAnnotatedRequest, DownloadInputRequest
@@ -35,6 +38,8 @@ from myeye.watch_many import JobsWatch, LabelsWatch
 
 DEFAULT_TARGET = "localhost:50051"
 LONGEST_WAIT_S = 60.0
+
+P = TypeVar("P", bound=Pictures)
 
 Outcomes: TypeAlias = list[pb.RetryOutcome]
 
@@ -90,17 +95,7 @@ class AsyncClient:
         Raises:
             OSError: a file cannot be read.
         """
-        sources = await asyncio.to_thread(sources_of, pictures)
-        handing_in = HandingIn(sources, self._limits, self.upload, on_upload)
-        request = submit_request(await handing_in.inputs(), options)
-        try:
-            return (await self._call(self._stub.Submit, request)).job
-        except NotFound as error:
-            if error.reason != "UPLOAD_NOT_FOUND" or not handing_in.uploaded:
-                raise
-        # what was there from an earlier upload of the same bytes has expired meanwhile
-        request = submit_request(await handing_in.inputs(), {**options, "request_id": request.request_id})
-        return (await self._call(self._stub.Submit, request)).job
+        return await hand_in(await self._handing_in(pictures, on_upload), options, partial(self._call, self._stub.Submit))
 
     async def detect(
         self, pictures: Pictures, *, on_upload: UploadProgress | None = None, **options: Unpack[SubmitOptions]
@@ -108,6 +103,24 @@ class AsyncClient:
         """Submit, and return the job when it has ended: look at its state and items."""
         job = await self.submit(pictures, on_upload=on_upload, **options)
         return await self.wait(job.id)
+
+    def detect_many(
+        self, batch: Iterable[P], *, on_upload: UploadProgress | None = None, **options: Unpack[SubmitOptions]
+    ) -> AsyncGenerator[tuple[P, Job], None]:
+        """Make a job of each of many, over one session, and yield what was given with its job, in the order in which they end.
+
+        `batch` is read as there is room: a thousand jobs are under way at most. Each job's `request_id` is the one given with a
+        number behind it, as "mine.0". While the queue is full it waits.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        run: Batch[P] = Batch(self.session(Detail.ENDS), self._patience, on_upload)
+        return run.run(batch, options)
+
+    def session(self, detail: Detail = Detail.EVENTS) -> AsyncSession:
+        """Make a session, for `async with`: many jobs over one stream, where calls of their own would cost more than the work."""
+        return AsyncSession(self._stub, self._patience, detail, self._handing_in)
 
     async def upload(self, content: Content, *, progress: Told | None = None) -> Upload:
         """Hand in a picture or video before its job: give what is returned to `submit`, within the service's `upload_ttl`.
@@ -260,6 +273,10 @@ class AsyncClient:
     async def capabilities(self) -> pb.GetCapabilitiesResponse:
         """Return the service's models, limits and defaults."""
         return await self._call(self._stub.GetCapabilities, pb.GetCapabilitiesRequest())
+
+    async def _handing_in(self, pictures: Pictures, on_upload: UploadProgress | None) -> HandingIn:
+        sources = await asyncio.to_thread(sources_of, pictures)
+        return HandingIn(sources, self._limits, self.upload, on_upload)
 
     async def _limits(self) -> Limits:
         return (await self.capabilities()).limits

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from myeye.errors import ProtocolError
 from myeye.states import is_terminal
-from myeye.v1.detection_service_pb2 import WatchManyResponse, WatchResponse
+from myeye.v1.detection_service_pb2 import SessionUpdate, WatchManyResponse, WatchResponse
 from myeye.v1.event_pb2 import Event
 from myeye.v1.job_pb2 import Job
 
@@ -18,7 +18,7 @@ class Cursor:
     sequence: int | None
     finished: bool = False
 
-    def accept(self, update: WatchResponse | WatchManyResponse) -> bool:
+    def accept(self, update: WatchResponse | WatchManyResponse | SessionUpdate) -> bool:
         """Move on by an update, and say whether it is to be told.
 
         Raises:

@@ -113,15 +113,26 @@ CLASSES: Mapping[grpc.StatusCode, type[MyeyeError]] = {
     grpc.StatusCode.CANCELLED: Unavailable,
 }
 
+CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> MyeyeError:
     """Turn a call's status into the exception of its class."""
     status = rpc_status.from_call(error) or Status()
+    return _made(error.code(), error.details() or "", status)
+
+
+def from_status(status: Status) -> MyeyeError:
+    """Turn the status of one call of a session into the exception that the same call alone would raise."""
+    return _made(CODES.get(status.code, grpc.StatusCode.UNKNOWN), status.message, status)
+
+
+def _made(code: grpc.StatusCode, message: str, status: Status) -> MyeyeError:
     details = decode_details(status.details)
-    kind = CLASSES.get(error.code(), MyeyeError)
+    kind = CLASSES.get(code, MyeyeError)
     if any(isinstance(detail, ErrorInfo) and detail.reason == "QUEUE_FULL" for detail in details):
         kind = QueueFull
-    return kind(error.details() or error.code().name, code=error.code(), details=details)
+    return kind(message or code.name, code=code, details=details)
 
 
 def reason(status: Status) -> str:

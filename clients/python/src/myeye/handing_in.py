@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from myeye.carriage import SURE_BYTES, UPLOAD_FROM_BYTES, carried, room_of
+from myeye.errors import NotFound
 from myeye.pictures import Source
+from myeye.submission import SubmitOptions, submit_request
 from myeye.upload import Content, Told
 from myeye.v1.capabilities_pb2 import Limits
-from myeye.v1.job_pb2 import Input
+from myeye.v1.detection_service_pb2 import SubmitRequest, SubmitResponse
+from myeye.v1.job_pb2 import Input, Job
 from myeye.v1.upload_pb2 import Upload
 
 UploadProgress: TypeAlias = Callable[[str, int, int], None]
@@ -45,12 +49,36 @@ class HandingIn:
         sizes = [source.size for source in self.sources]
         room = room_of(await self.limits()) if sum(sizes) > SURE_BYTES else UPLOAD_FROM_BYTES
         return [
-            await asyncio.to_thread(source.read) if rides else await self._uploaded(source)
+            await self._read(source) if rides else await self._uploaded(source)
             for source, rides in zip(self.sources, carried(sizes, room), strict=True)
         ]
+
+    @staticmethod
+    async def _read(source: Source) -> Input:
+        return await asyncio.to_thread(source.read) if isinstance(source.content, Path) else source.read()
 
     async def _uploaded(self, source: Source) -> Input:
         assert not isinstance(source.content, Upload), "it has no size, and so rides"
         told = partial(self.progress, source.name) if self.progress else None
         self.uploaded = True
         return Source(source.name, await self.upload(source.content, progress=told), 0).read()
+
+
+async def hand_in(
+    handing_in: HandingIn, options: SubmitOptions, accept: Callable[[SubmitRequest], Awaitable[SubmitResponse]]
+) -> Job:
+    """Have a job accepted, whose large pictures are uploaded before.
+
+    Raises:
+        OSError: a file cannot be read.
+        MyeyeError: an upload has failed, or what `accept` raises.
+    """
+    request = submit_request(await handing_in.inputs(), options)
+    try:
+        return (await accept(request)).job
+    except NotFound as error:
+        if error.reason != "UPLOAD_NOT_FOUND" or not handing_in.uploaded:
+            raise
+    # what was there from an earlier upload of the same bytes has expired meanwhile
+    request = submit_request(await handing_in.inputs(), {**options, "request_id": request.request_id})
+    return (await accept(request)).job
