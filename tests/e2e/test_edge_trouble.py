@@ -17,7 +17,7 @@ import grpc
 import pytest
 
 from harness.mesh import Mesh
-from myeye import AsyncClient
+from myeye import AsyncClient, state_name
 from myeye.v1 import blob_service_pb2 as blob_pb
 from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
 from myeye.v1.detection_service_pb2 import GetCapabilitiesRequest, SubmitRequest, WaitRequest
@@ -64,6 +64,24 @@ async def test_a_joint_watch_goes_on_by_itself_when_its_way_is_cut(mesh_with_edg
                 mesh.gateways[1].kill()
             mesh.workers[0].start()
             assert await watching == {job: [1, 2, 3, 4] for job in jobs}
+
+
+async def test_a_session_through_the_edge_goes_on_when_its_gateway_is_killed(mesh_with_edge, grace_hopper: Path):
+    picture = grace_hopper.read_bytes()  # noqa: ASYNC240 - nothing else goes on yet
+    with mesh_with_edge(gateways=2, worker_command=("-m", "bench.noop_worker")) as mesh:
+        async with AsyncClient(mesh.edge_target) as client, asyncio.timeout(LIMIT_S):
+            pictures = [(f"{number}.jpg", picture) for number in range(60)]
+            ended = client.detect_many(pictures)
+            told = [await anext(ended) for _ in range(5)]
+            for gateway in mesh.gateways:  # the session is at one of them
+                gateway.kill()
+                gateway.start()
+                await asyncio.to_thread(gateway.wait_for, "health: SERVING", LIMIT_S)
+                told.append(await anext(ended))
+            told += [each async for each in ended]
+            assert sorted(given[0] for given, _ in told) == sorted(name for name, _ in pictures)
+            assert {state_name(job.state) for _, job in told} == {"SUCCEEDED"}
+            assert sorted([job.id async for job in client.list()]) == sorted(job.id for _, job in told), "each was made once"
 
 
 async def test_a_message_beyond_the_limit_is_refused_with_the_limit(mesh_with_edge):

@@ -35,7 +35,10 @@ def refusal(code: str, reason: str, message: str, *details: Message) -> status_p
 
 
 class SmallGateway(DetectionServiceServicer):
-    """Its promises are those of the contract. `failures` of a method are used up before it works; so are `streams` of Watch."""
+    """Its promises are those of the contract.
+
+    `failures` of a method are used up before it works; so are `streams` of the watches and of Session.
+    """
 
     def __init__(self) -> None:
         self.requests: dict[str, list[Any]] = defaultdict(list)
@@ -112,11 +115,16 @@ class SmallGateway(DetectionServiceServicer):
         yield pb.SessionResponse(window=pb.SessionWindow(calls=9, jobs=9, updates=9))
         async for request in request_iterator:
             self.requests["SessionRequest"].append(request)
-            if request.calls:
+            if not self.streams:
+                submits = ((call.correlation_id, self.add(call.submit)) for call in request.calls)
+                yield pb.SessionResponse(
+                    answers=[pb.SessionAnswer(correlation_id=i, submit=pb.SubmitResponse(job=job)) for i, job in submits]
+                )
+            elif request.calls:
                 self.called.set()
-                break
-        async for message in self.play(self.streams.popleft(), context):
-            yield message
+                async for message in self.play(self.streams.popleft(), context):
+                    yield message
+                return
 
     async def play(self, steps: Sequence[Step], context: Any) -> AsyncIterator[Message]:
         for step in steps:

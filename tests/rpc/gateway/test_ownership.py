@@ -105,6 +105,22 @@ async def test_anothers_job_is_answered_to_the_last_byte_as_one_that_is_not_ther
     assert (await front.stub.Get(pb.GetRequest(job_id=job.id), metadata=ann)).job.state == State.STATE_QUEUED, "it is untouched"
 
 
+async def test_a_session_answers_for_anothers_job_as_for_one_that_is_not_there(front, ann, bob):
+    job = await submit(front, ann)
+    session = front.stub.Session(metadata=bob)
+    calls = [
+        pb.SessionCall(correlation_id=number, **{kind: {"job_id": job_id}})
+        for number, (kind, job_id) in enumerate((kind, job_id) for kind in ("follow", "cancel") for job_id in (job.id, UNKNOWN))
+    ]
+    await session.write(pb.SessionRequest(calls=calls))
+    await session.done_writing()
+    async with asyncio.timeout(LIMIT_S):
+        told = {answer.correlation_id: answer.error for message in [m async for m in session] for answer in message.answers}
+    assert [repr(told[n]).replace(job.id, UNKNOWN) for n in (0, 2)] == [repr(told[n]) for n in (1, 3)]
+    assert all("JOB_NOT_FOUND" in repr(error) for error in told.values())
+    assert (await front.stub.Get(pb.GetRequest(job_id=job.id), metadata=ann)).job.state == State.STATE_QUEUED, "it is untouched"
+
+
 async def test_anothers_removed_job_is_not_told_apart_either(front, ann, bob, hand):
     job = await submit(front, ann)
     await front.stub.Cancel(pb.CancelRequest(job_id=job.id), metadata=ann)

@@ -17,9 +17,12 @@ from myeye.v1 import blob_service_pb2, detection_service_pb2
 STREAMS = {
     "DetectionService/Watch",
     "DetectionService/WatchMany",
+    "DetectionService/Session",
     "BlobService/DownloadInput",
     "BlobService/DownloadAnnotated",
 }
+BOTH_WAYS = {"DetectionService/Session", "BlobService/Upload"}
+"""Streams from the client, which alone can go on with them."""
 UPLOADS = {"BlobService/Upload", "BlobService/UploadImage"}
 READS = {
     "DetectionService/Wait",
@@ -85,8 +88,8 @@ def test_nothing_but_streams_may_last_for_ever_and_of_uploads_only_those_on_whic
 def test_only_reads_are_repeated_once_a_gateway_has_seen_them(name: str):
     policy = route(filled(), f"/myeye.v1.{name}")["retry_policy"]
     conditions = set(policy.get("retry_on", "").split(",")) - {""}
-    unseen = set() if name == "BlobService/Upload" else {"connect-failure", "refused-stream"}
-    assert conditions == (unseen | {"unavailable"} if name in STREAMS | READS else unseen)
+    unseen = set() if name in BOTH_WAYS else {"connect-failure", "refused-stream"}
+    assert conditions == (unseen | {"unavailable"} if name in (STREAMS | READS) - BOTH_WAYS else unseen)
 
 
 def test_what_is_repeated_may_be_as_large_as_a_request_can_be():
