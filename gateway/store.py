@@ -80,6 +80,7 @@ class Store:
         Raises:
             JobPurged: it was removed.
             JobNotFound: this gateway does not know it (yet), or it is another principal's.
+            Unavailable: it does not know it while it reads its log anew, and may know it then.
         """
         job = self.fold.jobs.get(job_id)
         if job is not None and job.visible and principal.may_see(job.spec.principal):
@@ -87,6 +88,8 @@ class Store:
         owner, _ = self._tombstones.get(job_id, (None, 0))
         if owner is not None and principal.may_see(owner):
             raise JobPurged(job_id)
+        if not self.caught_up:
+            raise Unavailable("STARTING", "this gateway reads its log anew")
         raise JobNotFound(job_id)
 
     async def get(self, principal: Principal, job_id: str) -> Job:
@@ -94,7 +97,7 @@ class Store:
 
         Raises:
             JobPurged, JobNotFound: as `find`; JobNotFound is then certain.
-            Unavailable: the end of the log cannot be told now.
+            Unavailable: as `find`, or the end of the log cannot be told now.
         """
         try:
             return self.find(principal, job_id)

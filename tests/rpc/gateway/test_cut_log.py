@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from dispatch.connect import connect
+from dispatch.errors import LogTruncated
 from dispatch.events import Cancelled, Enqueued, Started, Succeeded
 from dispatch.journal import new_event_id
 from dispatch.options import BrokerOptions
@@ -117,3 +118,68 @@ async def test_a_job_that_has_not_ended_when_its_beginning_is_dropped_is_told_to
 
         await until(gone)
         await refused(front.stub.Get(pb.GetRequest(job_id=job.id)), grpc.StatusCode.NOT_FOUND, "JOB_PURGED")
+
+
+class CutLog:
+    """The log, whose reader is told when it has read on after `cut` that it must begin anew, and then waits for `go_on`."""
+
+    def __init__(self, log) -> None:
+        self._log = log
+        self.append, self.oldest = log.append, log.oldest
+        self.cut = False
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def read(self, *, lookback_s=None):
+        await self.go_on.wait()
+        async for batch in self._log.read(lookback_s=lookback_s):
+            if self.cut:
+                self.cut = False
+                self.go_on.clear()
+                raise LogTruncated("cut")
+            yield batch
+
+
+@pytest.mark.parametrize("ask", ["wait", "watch", "watch many"])
+async def test_who_waits_while_the_log_is_read_anew_is_told_to_come_again_and_not_that_the_job_is_gone(
+    start, hand, refused, monkeypatch, ask
+):
+    logs = []
+
+    async def connect_to_a_log_that_is_cut(*arguments):
+        broker = await connect(*arguments)
+        broker.log = CutLog(broker.log)
+        logs.append(broker.log)
+        return broker
+
+    monkeypatch.setattr(server, "connect", connect_to_a_log_that_is_cut)
+    async with start() as front, asyncio.timeout(LIMIT_S):
+        job = await front.submit()
+        call = {
+            "wait": lambda: front.stub.Wait(pb.WaitRequest(job_id=job.id)),
+            "watch": lambda: front.stub.Watch(pb.WatchRequest(job_id=job.id)),
+            "watch many": lambda: front.stub.WatchMany(pb.WatchManyRequest(targets=[pb.WatchTarget(job_id=job.id)])),
+        }[ask]()
+        asking = asyncio.ensure_future(last_of(call))
+        assert (await front.stub.Get(pb.GetRequest(job_id=job.id))).job.id == job.id  # what was asked before is heard by now
+        (log,) = logs
+        log.cut = True
+        await hand.journal.barrier()
+        await refused(asking, grpc.StatusCode.UNAVAILABLE, "STARTING")
+        log.go_on.set()
+
+        async def found() -> bool:
+            try:
+                return (await front.stub.Get(pb.GetRequest(job_id=job.id))).job.id == job.id
+            except grpc.aio.AioRpcError as error:
+                return error.code() is not grpc.StatusCode.UNAVAILABLE
+
+        await until(found)
+        assert await found()
+
+
+async def last_of(call):
+    """Await an answer, or all of them."""
+    if isinstance(call, grpc.aio.UnaryUnaryCall):
+        return await call
+    return [message async for message in call]
