@@ -10,13 +10,15 @@ import io
 import mmap
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 STATE_VARIABLE = "MYEYE_TORTURE_DISK"
 ROOT_VARIABLE = "MYEYE_TORTURE_DISK_ROOT"
+CALLS = ("open", "replace", "hardlink_to", "unlink", "mkdir")
 SLOW_S = 1.5
 """What opening and renaming take then."""
 
@@ -46,19 +48,33 @@ def bend_disk() -> None:
     """Let this process have its blobs on the disk that its environment names."""
     with Path(os.environ[STATE_VARIABLE]).open("rb") as opened:
         view = mmap.mmap(opened.fileno(), 1, prot=mmap.PROT_READ)
-    _Disk(Path(os.environ[ROOT_VARIABLE]), lambda: Trouble(view[0])).mount()
+    Disk(Path(os.environ[ROOT_VARIABLE]), lambda _: Trouble(view[0])).mount()
 
 
-class _Disk:
-    """Stands between pathlib and the files below a folder, for the few calls that the blob store makes."""
+class Disk:
+    """Stands between pathlib and the files below a folder, for the few calls that the blob store makes.
 
-    def __init__(self, root: Path, trouble: Callable[[], Trouble]) -> None:
+    `trouble` says what is wrong, of each file.
+    """
+
+    def __init__(self, root: Path, trouble: Callable[[Path], Trouble]) -> None:
         self._root = root
         self.trouble = trouble
 
+    @contextmanager
+    def mounted(self) -> Iterator[None]:
+        """Be there as long as the context."""
+        true = {name: getattr(Path, name) for name in CALLS}
+        self.mount()
+        try:
+            yield
+        finally:
+            for name, call in true.items():
+                setattr(Path, name, call)
+
     def mount(self) -> None:
         """Take the place of pathlib's own calls, in the whole process."""
-        for name in ("replace", "hardlink_to", "unlink", "mkdir"):
+        for name in CALLS[1:]:
             setattr(Path, name, self._before(name, getattr(Path, name)))
         true_open = Path.open
 
@@ -78,14 +94,14 @@ class _Disk:
             if path.is_relative_to(self._root):
                 # what is not there cannot be removed, and what is there cannot be made, on any disk
                 self._meet(path, changes={"unlink": path.exists(), "mkdir": not path.exists()}.get(name, True))
-                if name == "hardlink_to" and self.trouble() is Trouble.FULL:
+                if name == "hardlink_to" and self.trouble(path) is Trouble.FULL:
                     raise _error(errno.ENOSPC, path)
             return true(path, *rest, **named)
 
         return call
 
-    def _meet(self, path: Path, changes: bool) -> None:
-        trouble = self.trouble()
+    def _meet(self, path: Path, *, changes: bool) -> None:
+        trouble = self.trouble(path)
         if trouble is Trouble.READ_ONLY and changes:
             raise _error(errno.EROFS, path)
         if trouble is Trouble.SLOW:
@@ -95,17 +111,17 @@ class _Disk:
 class _File(io.FileIO):
     """A new file. On a full disk the first half of what is written still fits."""
 
-    def __init__(self, path: Path, disk: _Disk) -> None:
+    def __init__(self, path: Path, disk: Disk) -> None:
         super().__init__(path, "x")
-        self._disk = disk
+        self._path, self._disk = path, disk
 
     def write(self, data: Any) -> int:
-        trouble = self._disk.trouble()
+        trouble = self._disk.trouble(self._path)
         if trouble is Trouble.READ_ONLY:
-            raise _error(errno.EROFS, Path(str(self.name)))
+            raise _error(errno.EROFS, self._path)
         if trouble is Trouble.FULL:
             super().write(memoryview(data)[: len(data) // 2])
-            raise _error(errno.ENOSPC, Path(str(self.name)))
+            raise _error(errno.ENOSPC, self._path)
         return super().write(data)
 
 

@@ -16,6 +16,7 @@ from dispatch.options import MAX_PICTURE_BYTES
 from dispatch.ports import BlobStore, Delivery, Lane, Queue
 from dispatch.v1.task_pb2 import Task
 from myeye.v1.detection_pb2 import DetectionResult
+from tests.torture.disk import Disk, Trouble
 from worker.backoff import Backoff
 from worker.detection import DetectorFailed, PictureRejected
 from worker.run import run
@@ -242,6 +243,24 @@ async def test_an_annotated_picture_that_cannot_be_stored_is_no_success(site: An
     job = await site.ended(task.job_id)
     assert job.items[0].failure is not None
     assert (job.state, job.items[0].failure.reason) == (State.FAILED, "BLOB_UNAVAILABLE")
+
+
+@pytest.mark.parametrize("trouble", [Trouble.FULL, Trouble.READ_ONLY])
+async def test_an_annotated_picture_that_finds_no_room_is_drawn_again_when_there_is(
+    site: Any, pool_of: Any, trouble: Trouble
+) -> None:
+    task = await site.accept(annotate=True, max_attempts=10)
+    await site.publish(task)
+    troubled = True
+    with Disk(site.folder / "blobs", lambda file: trouble if troubled and "annotated" in file.name else Trouble.NONE).mounted():
+        async with site.worker(pool_of()):
+            failed = (await site.until(lambda: site.told(Failed, task.job_id)))[0].event
+            troubled = False
+            assert (failed.failure.reason, failed.retryable) == ("BLOB_UNAVAILABLE", True)
+            job = await site.ended(task.job_id)
+    assert job.state is State.SUCCEEDED
+    assert await site.blobs.get(task.annotated_blob) == b"drawn"
+    assert len([path for path in (site.folder / "blobs").rglob("*") if path.is_file()]) == 2
 
 
 @pytest.mark.parametrize("body", [b"\xff\xff\xff", b""])

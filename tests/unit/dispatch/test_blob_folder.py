@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from dispatch.blob_folder import LEFT_BEHIND_S, FolderBlobs
-from dispatch.errors import BlobNotFound, BlobUnavailable
+from dispatch.errors import BlobNotFound, BlobUnavailable, ConfigurationError
 from dispatch.ports import Blob
+from tests.torture.disk import Disk, Trouble
 
 
 def files(folder: Path) -> list[str]:
@@ -70,6 +71,41 @@ async def test_what_fails_leaves_nothing_temporary(tmp_path: Path) -> None:
     with pytest.raises(BlobNotFound):
         await blobs.copy("jobs/none", "jobs/a/0/copy")
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("trouble", [Trouble.FULL, Trouble.READ_ONLY])
+async def test_a_sick_disk_refuses_changes_keeps_what_there_was_and_goes_on_to_be_read(tmp_path: Path, trouble: Trouble) -> None:
+    blobs = FolderBlobs(tmp_path)
+    await blobs.put("jobs/a/0/input", b"before")
+    with Disk(tmp_path, lambda _: trouble).mounted():
+        for change in (
+            blobs.put("jobs/a/0/input", b"after"),
+            blobs.put("jobs/new/0/input", b"new"),
+            blobs.write("jobs/a/0/input", chunks(b"a", b"f" * 100_000, b"ter")),
+            blobs.copy("jobs/a/0/input", "jobs/b/0/input"),
+        ):
+            with pytest.raises(BlobUnavailable, match=r"No space left on device|Read-only file system"):
+                await change
+        assert await blobs.get("jobs/a/0/input") == b"before"
+        assert [blob.name for blob in await blobs.list("jobs/")] == ["jobs/a/0/input"]
+    assert files(tmp_path) == ["jobs~a~0~input"]
+
+
+async def test_what_a_full_disk_has_can_be_removed_and_what_a_read_only_one_has_can_not(tmp_path: Path) -> None:
+    blobs = FolderBlobs(tmp_path)
+    await blobs.put("jobs/a/0/input", b"picture")
+    with Disk(tmp_path, lambda _: Trouble.READ_ONLY).mounted(), pytest.raises(BlobUnavailable):
+        await blobs.delete_prefix("jobs/a/")
+    with Disk(tmp_path, lambda _: Trouble.FULL).mounted():
+        await blobs.delete_prefix("jobs/a/")
+    assert files(tmp_path) == []
+
+
+async def test_a_read_only_store_is_told_to_the_operator_and_a_full_one_may_get_room(tmp_path: Path) -> None:
+    with Disk(tmp_path, lambda _: Trouble.READ_ONLY).mounted(), pytest.raises(ConfigurationError, match="Read-only"):
+        await FolderBlobs(tmp_path).check()
+    with Disk(tmp_path, lambda _: Trouble.FULL).mounted(), pytest.raises(BlobUnavailable, match="No space left"):
+        await FolderBlobs(tmp_path).check()
 
 
 async def test_a_file_that_can_have_no_more_links_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
