@@ -59,6 +59,14 @@ async def ask(call) -> None:
             check(error)
 
 
+async def ask_for_a_moment(call) -> None:
+    try:
+        async with asyncio.timeout(MOMENT_S):
+            await ask(call)
+    except TimeoutError:
+        call.cancel()
+
+
 async def follow(call) -> None:
     """Read a stream for a moment; many have no end."""
     try:
@@ -103,9 +111,11 @@ async def test_any_question_about_jobs_is_answered_or_refused(front, get, listin
 
 
 @SOME
-@given(messages(pb.WatchRequest, given=known), messages(pb.WatchManyRequest, given=known))
-async def test_any_watch_tells_or_is_refused(front, watch, joint):
-    await asyncio.gather(follow(front.stub.Watch(watch)), follow(front.stub.WatchMany(joint)))
+@given(messages(pb.WatchRequest, given=known), messages(pb.WatchManyRequest, given=known), messages(pb.WaitRequest, given=known))
+async def test_any_watch_tells_or_is_refused(front, watch, joint, wait):
+    await asyncio.gather(
+        follow(front.stub.Watch(watch)), follow(front.stub.WatchMany(joint)), ask_for_a_moment(front.stub.Wait(wait))
+    )
 
 
 @FEW
