@@ -13,6 +13,9 @@ from gateway.store import Store
 
 log = logging.getLogger(__name__)
 
+ALIVE = "alive"
+"""The service whose health means only that this process answers: one that does not is to be replaced."""
+
 
 class Health:
     """The state behind grpc.health.v1, for the server as a whole ("") and for the named services."""
@@ -38,6 +41,7 @@ class Health:
 
     async def start(self) -> None:
         """Say from the first moment that the log has not been read; the servicer's own default is SERVING."""
+        await self.servicer.set(ALIVE, health_pb2.HealthCheckResponse.SERVING)
         await self._tell(False)
 
     async def check(self) -> None:

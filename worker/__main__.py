@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dispatch import logs
 from dispatch.errors import ConfigurationError, DispatchError
+from dispatch.secrets import read_secrets
 from worker.config import Config, read_config
 from worker.runner import open_pools, run_worker, stop_on_signals
 
@@ -24,6 +25,7 @@ async def run(config: Config) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Work until a signal. Give 0 after a drain, 1 when it cannot start, 2 when its settings are wrong."""
     try:
+        read_secrets(os.environ)
         config = read_config(arguments, os.environ, Path.cwd() / ".myeye")
     except ConfigurationError as error:
         sys.stderr.write(f"worker: {error}\n")

@@ -71,6 +71,8 @@ class Config:
     offer_every_s: float = 3600.0
     """How often the models are told anew."""
     backoff: Backoff = field(default_factory=Backoff)
+    health: Path | None = None
+    """The socket at which it is told whether this worker works."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -119,6 +121,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         max_queue_length=given.max_queue_length,
         lookback_s=given.lookback,
         backoff=Backoff(base_s=given.retry_delay, cap_s=given.retry_delay_cap),
+        health=Path(given.health) if given.health else None,
     )
 
 
@@ -156,6 +159,7 @@ def _parser(environment: Mapping[str, str], folder: Path) -> argparse.ArgumentPa
     flag("--max-queue-length", "MAX_QUEUE_LENGTH", "100000", type=int, metavar="N", help="as the gateways have it")
     flag("--installation", "INSTALLATION", "myeye", metavar="NAME", help="names on the broker begin with it, as the gateways'")
     flag("--name", "WORKER_NAME", f"{socket.gethostname()}-{os.getpid()}", help="the worker's name, as jobs show it")
+    flag("--health", "HEALTH", "", metavar="SOCKET", help="where `python -m worker.probe` asks; none without")
     flag("--log-format", "LOG_FORMAT", "text", metavar="text|json", help="how log lines are written")
     flag("--metrics", "METRICS", "", metavar="HOST:PORT", help="where Prometheus may fetch metrics; nowhere if not given")
     return parser

@@ -25,6 +25,7 @@ from worker.config import Config
 from worker.consume import Intake, queues_of
 from worker.desk import Desk
 from worker.detection import DetectorPool
+from worker.health import tell_health
 from worker.metrics import Metrics
 from worker.models import find
 from worker.pool import Pool
@@ -67,7 +68,9 @@ async def run_worker(config: Config, pools: Sequence[DetectorPool], *, stop: asy
         for pool in pools:
             stack.push_async_callback(pool.close)
             await pool.start()
-        await _Worker(config, pools, broker, blobs, metrics).work(stop)
+        worker = _Worker(config, pools, broker, blobs, metrics)
+        await stack.enter_async_context(tell_health(config.health, lambda: worker.serving))
+        await worker.work(stop)
     log.info("worker %s stopped", config.name)
 
 
@@ -80,12 +83,18 @@ class _Worker:
         self._metrics = metrics
         self._view = View(broker.log, lookback_s=config.lookback_s)
         self._progress = Progress(broker.signals)
+        self._consuming = False
         self._presence = Presence(
             broker.signals,
             worker=config.name,
             models=[pool.model.name for pool in pools],
             detectors=sum(pool.detectors for pool in pools),
         )
+
+    @property
+    def serving(self) -> bool:
+        """Whether it takes tasks: it has begun to, it was not told to stop, and its broker answers."""
+        return self._consuming and self._broker.available
 
     async def work(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
@@ -130,7 +139,10 @@ class _Worker:
                     intake = Intake(partial(run, desk), slots=slots, drain_s=self._config.drain_s)
                     group.create_task(intake.work(consumer, stop))
             offers = ", ".join(f"{pool.model.name} with {pool.detectors} detectors" for pool in self._pools)
+            self._consuming = True
             log.info("worker %s ready: %s", self._config.name, offers)
+            await stop.wait()
+            self._consuming = False
 
     def _desk(self, pool: DetectorPool) -> Desk:
         return Desk(
