@@ -9,10 +9,10 @@ PROCESSES ?= 3# that run the tests: they wait more than they work
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup model system demo up test unit torture conformance check proto screenshots bench clean
+.PHONY: help setup model system demo up test unit torture conformance check proto screenshots bench secrets images check-images clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## install everything into .venv
 $(READY): pyproject.toml clients/python/pyproject.toml constraints.txt
@@ -71,6 +71,20 @@ screenshots: model ## take the pictures of the page that the README shows
 bench: model ## measure, and print the tables
 	@scripts/system-packages worker rabbitmq
 	$(BIN)/python -m bench $(BENCH)
+
+secrets: ## make the passwords of a deployment in .secrets, those that are missing; needs nothing but Python
+	@$(PYTHON) scripts/make_secrets.py
+
+BUILDER ?= docker build
+IMAGES ?= myeye
+VERSION ?= dev
+images: ## build the images of gateway, worker and edge; BASE=… is what they stand on, BUILDER='buildah bud --layers --format docker' another builder
+	@for part in gateway worker edge; do \
+		$(BUILDER) $(if $(BASE),--build-arg BASE=$(BASE)) --target $$part --tag $(IMAGES)/$$part:$(VERSION) . || exit 1; done
+
+check-images: model ## run the images that buildah built here as containers are run, and a picture through them; needs root
+	@scripts/system-packages rabbitmq buildah
+	MYEYE_IMAGES=localhost/$(IMAGES) MYEYE_VERSION=$(VERSION) $(BIN)/pytest -s deploy/test_images.py
 
 clean: ## remove what the commands above made, data included
 	rm -rf $(VENV) .build .myeye protos/third_party

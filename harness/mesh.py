@@ -15,13 +15,16 @@ START_LIMIT_S = 60.0
 
 
 class Mesh:
-    """Gateways, workers and edges; started on entry, stopped in order on exit. Each can be killed and started again meanwhile."""
+    """Gateways, workers and edges; started on entry, stopped in order on exit. Each can be killed and started again meanwhile.
+
+    `broker` is an address, or a file that holds one; without it the embedded broker is used.
+    """
 
     def __init__(
         self,
         folder: Path,
         *,
-        broker: str | None = None,
+        broker: str | Path | None = None,
         gateways: int = 1,
         workers: int = 1,
         detectors: int = 1,
@@ -38,8 +41,10 @@ class Mesh:
         self.metrics: dict[str, str] = {}
         """Where each process serves its metrics, by its name, if they are wanted."""
         self._with_metrics = metrics
-        self._environment = environment
-        shared = ("--broker", broker or f"embedded://{folder}/broker", "--blobs", f"file://{folder}/blobs")
+        at = () if isinstance(broker, Path) else ("--broker", broker or f"embedded://{folder}/broker")
+        shared = (*at, "--blobs", f"file://{folder}/blobs")
+        in_file = {"MYEYE_BROKER_FILE": str(broker)} if isinstance(broker, Path) else {}
+        self._environment = {**(environment or {}), **in_file}
         self.targets = [f"127.0.0.1:{free_port()}" for _ in range(gateways)]
         self.gateway_flags = (*shared, *gateway_flags)
         self.gateways = [

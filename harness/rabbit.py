@@ -13,8 +13,8 @@ from harness.ports import free_port
 from harness.process import Process
 
 INSTALLED = Path("/usr/lib/rabbitmq/lib")
-ADVANCED = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 5000}]}].\n"
-"""How soon a delayed task is sent on again, should a node die over it or its queue be full; by default that is 180 s later."""
+DEPLOYED = Path(__file__).parent.parent / "deploy" / "rabbitmq"
+"""A deployment's settings. What its advanced.config says, every node here has; the rest only a node with definitions."""
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 60.0
 CTL_LIMIT_S = 60.0
@@ -24,15 +24,24 @@ class RabbitNode:
     """A node that runs from entry to exit, and can be stopped, killed and started again on the same data and port meanwhile.
 
     `server` is the unpacked RabbitMQ to run; without it, the newest one that Debian's package installed. A node `beside` another
-    uses its port mapper and cookie, and can join it.
+    uses its port mapper and cookie, and can join it. One with `definitions` is as deployed: with the users in that file.
     """
 
-    def __init__(self, folder: Path, *, server: Path | None = None, beside: RabbitNode | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        server: Path | None = None,
+        beside: RabbitNode | None = None,
+        definitions: Path | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._sbin = (server or max(INSTALLED.glob("rabbitmq_server-*"))) / "sbin"
         self.folder = folder
         self._port = free_port()
         self._beside = beside
+        self._definitions = definitions
+        self.metrics_port = free_port()
         self._environment = self._configure()
         mapper = ("epmd", "-d", "-d", "-address", "127.0.0.1", "-port", self._environment["ERL_EPMD_PORT"])
         self._epmd = Process("epmd", mapper, log=folder / "epmd.log")
@@ -53,9 +62,12 @@ class RabbitNode:
             "net_ticktime": "10",
             "cluster_partition_handling": "autoheal",
         }
+        if self._definitions:
+            settings = {**_read_settings(DEPLOYED / "rabbitmq.conf"), **settings, "load_definitions": str(self._definitions)}
+            settings |= {"prometheus.tcp.ip": "127.0.0.1", "prometheus.tcp.port": str(self.metrics_port)}
         config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
-        plugins.write_text("[].\n")
-        advanced.write_text(ADVANCED)
+        plugins.write_text((DEPLOYED / "enabled_plugins").read_text() if self._definitions else "[].\n")
+        advanced.write_text((DEPLOYED / "advanced.config").read_text())
         return {
             "HOME": str(self.folder),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -151,3 +163,9 @@ class RabbitNode:
         for process in (self._server, self._epmd):
             if process.running:
                 process.kill()
+
+
+def _read_settings(path: Path) -> dict[str, str]:
+    lines = [line.strip() for line in path.read_text().splitlines()]
+    pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+    return {key.strip(): value.strip() for key, _, value in pairs}

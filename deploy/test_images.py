@@ -1,0 +1,138 @@
+"""The images, run as containers are: make images && make check-images. Not part of the check, for it needs root and buildah."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+import psutil
+import pytest
+
+from harness.container import Container, Image, buildah, stop
+from harness.mesh import free_port
+from harness.process import Process
+from harness.rabbit import RabbitNode
+from myeye import Client
+from scripts.make_secrets import make
+
+PREFIX = os.environ.get("MYEYE_IMAGES", "localhost/myeye")
+VERSION = os.environ.get("MYEYE_VERSION", "dev")
+PARTS = ("gateway", "worker", "edge")
+LIMIT_S = 60.0
+USER = 10001
+
+
+@pytest.fixture(scope="module")
+def images() -> Iterator[dict[str, Image]]:
+    """The three images, unpacked."""
+    containers = {part: f"check-{part}-{uuid.uuid4().hex[:8]}" for part in PARTS}
+    try:
+        yield {part: Image.unpacked(f"{PREFIX}/{part}:{VERSION}", name) for part, name in containers.items()}
+    finally:
+        for name in containers.values():
+            buildah("rm", name)
+
+
+@pytest.fixture(scope="module")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RabbitNode, Path]]:
+    """A RabbitMQ with the settings of the deployment, and the folder of its secrets, whose address leads to it."""
+    folder = tmp_path_factory.mktemp("rabbit")
+    secrets = folder / "secrets"
+    make(secrets)
+    node = RabbitNode(folder / "node", definitions=secrets / "broker-definitions.json")
+    (secrets / "broker").write_text((secrets / "broker").read_text().replace("rabbitmq:5672", f"127.0.0.1:{node.port}"))
+    with node:
+        yield node, secrets
+
+
+def test_a_picture_goes_through_gateway_worker_and_edge(
+    images: dict[str, Image], rabbit: tuple[RabbitNode, Path], tmp_path_factory: pytest.TempPathFactory
+):
+    folder = tmp_path_factory.mktemp("containers")
+    _, secrets = rabbit
+    password = (secrets / "broker").read_text().split("@")[0].rpartition(":")[2]
+    for name in ("blobs", "scratch"):
+        (folder / name).mkdir()
+        os.chown(folder / name, USER, USER)
+    reached = folder / "secrets"
+    shutil.copytree(secrets, reached)
+    reached.chmod(0o755)  # a runtime lays single files over; here the folder is
+    gateway_at, edge_at = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    shared = {"MYEYE_BROKER_FILE": "/run/broker", "MYEYE_BLOBS": "file:///var/lib/myeye/blobs", "MYEYE_LOG_FORMAT": "json"}
+    volumes = {folder / "blobs": "/var/lib/myeye/blobs", reached: "/run"}
+    containers = {
+        "gateway": Container(image=images["gateway"], environment={**shared, "MYEYE_LISTEN": gateway_at}, volumes=volumes),
+        "worker": Container(
+            image=images["worker"],
+            environment={**shared, "MYEYE_DETECTORS": "1"},
+            volumes={**volumes, folder / "scratch": "/var/lib/myeye/scratch"},
+        ),
+        "edge": Container(image=images["edge"], environment={"MYEYE_EDGE_LISTEN": edge_at, "MYEYE_GATEWAYS": gateway_at}),
+    }
+    ready = {"gateway": "health: SERVING", "worker": r"worker \S+ ready", "edge": "add_healthy_event"}
+    processes = {name: container.process(name, folder / f"{name}.log") for name, container in containers.items()}
+    try:
+        for name, process in processes.items():
+            process.start()
+            process.wait_for(ready[name], LIMIT_S)
+        with Client(edge_at) as client:
+            job = client.detect(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg", annotate=True)
+        assert "person" in {found.category for found in job.items[0].result.detections}
+
+        for name, process in processes.items():
+            (first,) = psutil.Process(process.pid).children()
+            assert set(first.uids()) == {USER}, name
+            assert password not in " ".join([*first.cmdline(), *first.environ().values()]), "secrets are in files"
+            memory = sum(each.memory_full_info().pss for each in (first, *first.children(recursive=True)))
+            print(f"{name}: {memory / 1e6:.0f} MB PSS")
+        for name in ("gateway", "edge"):  # they ask by the network; a worker is asked in its own /tmp
+            probe = containers[name].run(*images[name].healthcheck)
+            assert probe.returncode == 0, probe.stderr
+        for name, process in processes.items():
+            assert stop(process, LIMIT_S) == 0, f"{name} stops in order"
+        assert all(password not in (folder / f"{name}.log").read_text() for name in processes)
+    finally:
+        end(list(processes.values()))
+
+
+def end(processes: list[Process]) -> None:
+    for process in processes:
+        if process.running:
+            process.kill()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_nobody_can_write_to_the_tree_or_become_another(images: dict[str, Image], part: str):
+    container = Container(image=images[part])
+    for path in ("/opt/myeye/x", "/etc/x", "/var/lib/myeye/x", "/usr/bin/x"):
+        refused = container.run("touch", path)
+        assert refused.returncode == 1, path
+        assert "Read-only file system" in refused.stderr or "Permission denied" in refused.stderr, path
+    assert container.run("touch", "/tmp/x").returncode == 0
+    assert container.run("id", "--user").stdout.strip() == str(USER)
+    assert container.run("grep", "CapBnd", "/proc/self/status").stdout.split()[1] == "0" * 16
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_image_holds_what_its_part_needs_and_no_more(images: dict[str, Image], part: str):
+    container = Container(image=images[part])
+    wanted = {"gateway": "gateway.server", "worker": "worker.detector", "edge": "edge.supervisor"}
+    assert container.run("python", "-c", f"import {wanted[part]}").returncode == 0
+    if part != "worker":
+        assert container.run("python", "-c", "import cv2").returncode == 1
+        assert container.run("python", "-c", "import mediapipe").returncode == 1
+    assert container.run("python", "-c", "import pip, setuptools").returncode == 1
+
+
+def test_the_worker_holds_its_model(images: dict[str, Image]):
+    checked = Container(image=images["worker"]).run("python", "-m", "worker.models")
+    assert (checked.returncode, "is there" in checked.stdout) == (0, True), "with the hash that it must have"
+
+
+def test_the_edges_configuration_is_sound(images: dict[str, Image]):
+    validated = Container(image=images["edge"]).run("python", "-m", "edge", "--insecure", "--validate")
+    assert "sound" in validated.stdout, validated.stderr

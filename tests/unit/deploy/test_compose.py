@@ -1,0 +1,120 @@
+"""docker-compose.yml against its schema, and against what our programs take."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dispatch.secrets import SECRETS
+from edge.config import read_order
+from gateway.config import read_config as read_gateway_config
+from scripts.make_secrets import MAKERS
+from worker.config import read_config as read_worker_config
+
+ROOT = Path(__file__).parents[3]
+FILE = ROOT / "docker-compose.yml"
+OURS = ("gateway", "worker", "edge")
+VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+
+
+def interpolated(value: Any) -> Any:
+    """Fill in the defaults, as compose does where no variable is set; a required one is given its own name."""
+    match value:
+        case dict():
+            return {key: interpolated(each) for key, each in value.items()}
+        case list():
+            return [interpolated(each) for each in value]
+        case str():
+            return VARIABLE.sub(lambda found: found[3] if found[2] == "-" else found[1], value)
+        case _:
+            return value
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """The file, with its defaults filled in."""
+    return interpolated(yaml.safe_load(FILE.read_text()))
+
+
+def seconds(text: str) -> int:
+    assert text.endswith("s"), text
+    return int(text[:-1])
+
+
+def test_it_keeps_to_the_compose_specification():
+    subprocess.run(["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)], check=True, timeout=60)
+
+
+def test_our_programs_take_their_settings(compose: dict[str, Any], tmp_path: Path):
+    environment = {name: compose["services"][name]["environment"] for name in OURS}
+    gateway = read_gateway_config([], environment["gateway"] | {"MYEYE_LISTEN": "0.0.0.0:50051"}, tmp_path)
+    worker = read_worker_config([], environment["worker"], tmp_path)
+    edge = read_order([], environment["edge"] | {"MYEYE_EDGE_LISTEN": "0.0.0.0:8080"}).config
+    assert gateway.blobs == worker.blobs, "they meet there"
+    assert [str(each) for each in edge.gateways] == ["gateway:50051"], "a name for as many as there are"
+    for name, config in (("gateway", gateway), ("worker", worker), ("edge", edge)):
+        assert seconds(compose["services"][name]["stop_grace_period"]) >= config.drain_s + 15, (
+            f"{name} can drain before it is killed"
+        )
+
+
+def test_every_secret_is_made_and_given_by_a_file_that_is_read(compose: dict[str, Any]):
+    named = {name: secret["file"] for name, secret in compose["secrets"].items()}
+    made = {f"MYEYE_SECRETS/{file}" for name, maker in MAKERS.items() for file in maker(name)}
+    assert set(named.values()) == made
+    for service in compose["services"].values():
+        given = [secret if isinstance(secret, str) else secret["source"] for secret in service.get("secrets", [])]
+        assert set(given) <= set(named)
+        for variable, value in service.get("environment", {}).items():
+            if str(value).startswith("/run/secrets/"):
+                assert value.removeprefix("/run/secrets/") in given
+                assert variable.removesuffix("_FILE") in SECRETS or variable.endswith("__FILE")
+
+
+def test_nothing_stands_in_the_way_of_more_gateways_and_workers(compose: dict[str, Any]):
+    for name in ("gateway", "worker"):
+        assert not {"ports", "container_name", "hostname"} & set(compose["services"][name]), name
+
+
+def test_ours_run_as_nobody_in_particular_and_write_nowhere_else(compose: dict[str, Any]):
+    for name in OURS:
+        service = compose["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "user" not in service, "the image's"
+
+
+def test_every_service_has_limits_and_a_version_and_may_gain_nothing(compose: dict[str, Any]):
+    for name, service in compose["services"].items():
+        assert "no-new-privileges" in service["security_opt"], name
+        assert re.search(r":v?\d", service["image"]) or name in OURS, name
+        assert service.get("restart") == "no" or {"cpus", "memory", "pids"} == set(service["deploy"]["resources"]["limits"]), name
+
+
+def test_only_the_loopback_address_is_open_and_what_works_cannot_call_out(compose: dict[str, Any]):
+    services = compose["services"]
+    for name, service in services.items():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), name
+            assert "outside" in service["networks"], name
+    assert compose["networks"]["inside"]["internal"] is True
+    assert {name for name in services if services[name]["networks"] == ["inside"]} >= {"gateway", "worker", "rabbitmq"}
+
+
+def test_what_is_mounted_is_there(compose: dict[str, Any]):
+    mounts = [volume for service in compose["services"].values() for volume in service.get("volumes", [])]
+    sources = [source for source, colon, _ in (mount.partition(":") for mount in mounts) if colon]
+    assert {source for source in sources if not source.startswith(".")} == set(compose["volumes"])
+    assert all((ROOT / source).exists() for source in sources if source.startswith("."))
+
+
+def test_the_images_are_made_of_every_package():
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    let_in = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {package.partition(".")[0] for package in packages} <= let_in
