@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from harness.container import Container, Image, buildah, stop
-from harness.mesh import free_port
+from harness.ports import free_port
 from harness.process import Process
 from harness.rabbit import RabbitNode
 from myeye import Client
