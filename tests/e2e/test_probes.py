@@ -42,7 +42,10 @@ def test_without_a_broker_they_are_alive_and_do_not_serve(tmp_path: Path, rabbit
         Mesh(tmp_path / "mesh", broker=node.url, worker_flags=("--health", str(health))) as mesh,
     ):
         node.kill()
-        mesh.gateways[0].wait_for("health: NOT_SERVING", LIMIT_S)
+        with grpc.insecure_channel(mesh.target) as channel:
+            told = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=LIMIT_S)
+            assert any(answer.status == health_pb2.HealthCheckResponse.NOT_SERVING for answer in told)
+            told.cancel()
         mesh.workers[0].wait_for("connection to RabbitMQ at .* lost", LIMIT_S)
         assert probed("gateway.probe", "--listen", mesh.target) == (1, "NOT_SERVING")
         assert probed("worker.probe", "--health", str(health)) == (1, "NOT_SERVING")

@@ -49,8 +49,14 @@ def reason(job: Job) -> str:
 
 
 def video_processes() -> list[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return [child for child in children if "worker.video.child" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process().children(recursive=True) if "worker.video.child" in " ".join(command(child))]
+
+
+def command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it has just ended
+        return []
 
 
 async def begun(pool: Any, frames: int) -> None:
