@@ -51,11 +51,12 @@ RUN /opt/pip/bin/pip --python /opt/myeye/bin/python install --no-cache-dir --no-
 
 FROM base AS gateway
 COPY --from=gateway-build /opt/myeye /opt/myeye
-ENV MYEYE_LISTEN=0.0.0.0:50051
+ENV MYEYE_LISTEN=0.0.0.0:50051 \
+    MYEYE_HEALTH=/tmp/health
 USER 10001:10001
 WORKDIR /var/lib/myeye
 EXPOSE 50051
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "gateway.probe"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "dispatch.probe"]
 ENTRYPOINT ["python", "-m", "gateway"]
 
 FROM base AS worker
@@ -68,7 +69,7 @@ ENV HOME=/tmp \
     MYEYE_MODELS=/opt/myeye/models
 USER 10001:10001
 WORKDIR /var/lib/myeye
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "worker.probe"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "dispatch.probe"]
 ENTRYPOINT ["python", "-m", "worker"]
 
 FROM base AS edge

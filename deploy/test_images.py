@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
-import psutil
 import pytest
 
-from harness.container import Container, Image, buildah, stop
+from harness.container import Container, Image, buildah, first, stop
 from harness.ports import free_port
 from harness.process import Process
 from harness.rabbit import RabbitNode
@@ -84,14 +83,14 @@ def test_a_picture_goes_through_gateway_worker_and_edge(
         assert "person" in {found.category for found in job.items[0].result.detections}
 
         for name, process in processes.items():
-            (first,) = psutil.Process(process.pid).children()
-            assert set(first.uids()) == {USER}, name
-            assert password not in " ".join([*first.cmdline(), *first.environ().values()]), "secrets are in files"
-            memory = sum(each.memory_full_info().pss for each in (first, *first.children(recursive=True)))
+            program = first(process)
+            assert set(program.uids()) == {USER}, name
+            assert password not in " ".join([*program.cmdline(), *program.environ().values()]), "secrets are in files"
+            memory = sum(each.memory_full_info().pss for each in (program, *program.children(recursive=True)))
             print(f"{name}: {memory / 1e6:.0f} MB PSS")
-        for name in ("gateway", "edge"):  # they ask by the network; a worker is asked in its own /tmp
-            probe = containers[name].run(*images[name].healthcheck)
-            assert probe.returncode == 0, probe.stderr
+        for name, process in processes.items():
+            checked = containers[name].check(process)
+            assert checked.returncode == 0, checked.stderr
         for name, process in processes.items():
             assert stop(process, LIMIT_S) == 0, f"{name} stops in order"
         assert all(password not in (folder / f"{name}.log").read_text() for name in processes)

@@ -43,6 +43,8 @@ class Config:
     log_format: str
     metrics: str
     """Where the metrics are served; empty: nowhere."""
+    health: Path | None
+    """The socket at which it is told whether this gateway serves."""
     insecure: bool
     identity: IdentityOptions
     tls: TlsOptions
@@ -134,6 +136,8 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
     upload_ttl = fallback("UPLOAD_TTL", "86400")
     add("--upload-ttl", type=float, metavar="SECONDS", default=upload_ttl, help="how long an upload is kept after its last byte")
     add("--installation", metavar="NAME", default=fallback("INSTALLATION", "myeye"), help="names on the broker begin with it")
+    health = fallback("HEALTH", "")
+    add("--health", metavar="SOCKET", default=health, help="where python -m dispatch.probe asks; none if not given")
     add("--log-format", choices=("text", "json"), default=fallback("LOG_FORMAT", "text"))
     metrics = fallback("METRICS", "")
     add("--metrics", metavar="HOST:PORT", default=metrics, help="where Prometheus may fetch metrics; nowhere if not given")
@@ -164,6 +168,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         installation=given.installation,
         log_format=given.log_format,
         metrics=given.metrics,
+        health=Path(given.health) if given.health else None,
         insecure=given.insecure,
         identity=read_identity(given),
         tls=read_tls(given),

@@ -28,6 +28,11 @@ class Health:
         self._serving: bool | None = None
         self._stopping = False
 
+    @property
+    def serving(self) -> bool:
+        """Whether it was last told that this gateway serves."""
+        return self._serving is True
+
     def closed(self) -> Unavailable | None:
         """Tell why calls are refused now; None when they are not.
 

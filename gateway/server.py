@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from dispatch.blobs import open_blobs
 from dispatch.connect import connect
 from dispatch.errors import ConfigurationError
+from dispatch.health import tell_health
 from dispatch.options import BrokerOptions
 from dispatch.ports import BlobStore, Broker
 from gateway.blob_service import NAME as BLOB_SERVICE
@@ -152,7 +153,7 @@ async def _serve_with(
                 await janitor.sweep()
             await asyncio.sleep(TICK_S)
 
-    async with asyncio.TaskGroup() as group:
+    async with tell_health(config.health, lambda: health.serving), asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(store.journal.follow()),
             group.create_task(hear(broker.signals, store, workers)),

@@ -57,7 +57,7 @@ class Container:
         """Give the command that runs `arguments` in there, as process 1 and as the image's user, who can become nobody else."""
         root = shlex.quote(str(self.image.root))
         binds = [f"mount --bind {shlex.quote(str(ours))} {root}{theirs}" for ours, theirs in self.volumes.items()]
-        user, _, group = self.image.user.partition(":")
+        user = self.image.user.partition(":")[0]
         steps = [
             f"mount --bind {root} {root}",
             f"mount -o remount,bind,ro {root}",
@@ -71,6 +71,12 @@ class Container:
             f"mount --bind /etc/resolv.conf {root}/etc/resolv.conf",
             *binds,
         ]
+        run = shlex.join(["chroot", str(self.image.root), *self._held(arguments)])
+        script = " && ".join([*steps, f"exec {run}"])
+        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script]
+
+    def _held(self, arguments: Sequence[str]) -> list[str]:
+        user, _, group = self.image.user.partition(":")
         held = [
             f"--reuid={user}",
             f"--regid={group}",
@@ -80,10 +86,7 @@ class Container:
             "--inh-caps=-all",
         ]
         given = [f"{name}={value}" for name, value in {**self.image.environment, **self.environment}.items()]
-        inside = ["env", "--ignore-environment", f"--chdir={self.image.folder}", *given, *arguments]
-        run = shlex.join(["chroot", str(self.image.root), "setpriv", *held, *inside])
-        script = " && ".join([*steps, f"exec {run}"])
-        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script]
+        return ["setpriv", *held, "env", "--ignore-environment", f"--chdir={self.image.folder}", *given, *arguments]
 
     def process(self, name: str, log: Path) -> Process:
         """Give the image's own program, not yet started."""
@@ -93,11 +96,23 @@ class Container:
         """Run a command in a container beside, with the same tree, and wait for it."""
         return subprocess.run(self.command(arguments), capture_output=True, text=True, timeout=60, check=False)
 
+    def check(self, process: Process) -> subprocess.CompletedProcess[str]:
+        """Run the image's health check in the container of this process, as a runtime does."""
+        enter = ["nsenter", f"--target={first(process).pid}", "--mount", "--pid", "--root"]
+        return subprocess.run(
+            [*enter, *self._held(self.image.healthcheck)], capture_output=True, text=True, timeout=60, check=False
+        )
+
+
+def first(process: Process) -> psutil.Process:
+    """Give process 1 of a container."""
+    (child,) = psutil.Process(process.pid).children()
+    return child
+
 
 def stop(process: Process, limit_s: float) -> int:
     """Ask process 1 of a container to stop, as a runtime does, and give its status."""
-    (first,) = psutil.Process(process.pid).children()
-    first.send_signal(signal.SIGTERM)
+    first(process).send_signal(signal.SIGTERM)
     return process.wait(limit_s)
 
 

@@ -159,7 +159,7 @@ def _parser(environment: Mapping[str, str], folder: Path) -> argparse.ArgumentPa
     flag("--max-queue-length", "MAX_QUEUE_LENGTH", "100000", type=int, metavar="N", help="as the gateways have it")
     flag("--installation", "INSTALLATION", "myeye", metavar="NAME", help="names on the broker begin with it, as the gateways'")
     flag("--name", "WORKER_NAME", f"{socket.gethostname()}-{os.getpid()}", help="the worker's name, as jobs show it")
-    flag("--health", "HEALTH", "", metavar="SOCKET", help="where `python -m worker.probe` asks; none without")
+    flag("--health", "HEALTH", "", metavar="SOCKET", help="where `python -m dispatch.probe` asks; none without")
     flag("--log-format", "LOG_FORMAT", "text", metavar="text|json", help="how log lines are written")
     flag("--metrics", "METRICS", "", metavar="HOST:PORT", help="where Prometheus may fetch metrics; nowhere if not given")
     return parser

@@ -14,6 +14,7 @@ from typing import Any
 from dispatch.blobs import open_blobs
 from dispatch.connect import connect
 from dispatch.events import ModelOffered
+from dispatch.health import tell_health
 from dispatch.journal import new_event_id
 from dispatch.options import BrokerOptions
 from dispatch.ports import BlobStore, Broker, Kind
@@ -25,7 +26,6 @@ from worker.config import Config
 from worker.consume import Intake, queues_of
 from worker.desk import Desk
 from worker.detection import DetectorPool
-from worker.health import tell_health
 from worker.metrics import Metrics
 from worker.models import find
 from worker.pool import Pool

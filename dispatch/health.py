@@ -1,4 +1,4 @@
-"""Whether this worker works: told to whoever connects to a Unix socket, which nobody outside of its machine or container can."""
+"""Whether a process serves: told to whoever connects to a Unix socket, which nobody outside of its machine or container can."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ async def tell_health(path: Path | None, serving: Callable[[], bool]) -> AsyncIt
             await writer.wait_closed()
 
     try:
-        server = await asyncio.start_unix_server(answer, path)  # one that a killed worker left is replaced
+        server = await asyncio.start_unix_server(answer, path)  # one that a killed process left is replaced
     except OSError as error:
-        raise ConfigurationError(f"--health: no socket can be opened at {path}: {error.strerror}") from error
+        raise ConfigurationError(f"--health: no socket can be opened at {path}: {error}") from error
     try:
         yield
     finally:
