@@ -20,7 +20,7 @@ COPY clients/python/pyproject.toml clients/python/
 COPY scripts/requirements.py scripts/
 
 FROM build AS gateway-build
-RUN python3 scripts/requirements.py gateway > needed.txt \
+RUN python3 scripts/requirements.py gateway tracing > needed.txt \
     && /opt/pip/bin/pip --python /opt/myeye/bin/python install --no-cache-dir --constraint constraints.txt --requirement needed.txt
 COPY . .
 RUN /opt/pip/bin/pip --python /opt/myeye/bin/python install --no-cache-dir --no-deps ./clients/python .
@@ -32,7 +32,7 @@ RUN apt-get update -qq && apt-get download -qq libegl1 libgles2 libglvnd0 \
     && for package in *.deb; do dpkg --extract "$package" root; done
 WORKDIR /src
 # OpenCV comes as four packages with the same files: the one without windows is enough, and MediaPipe names another.
-RUN python3 scripts/requirements.py worker > needed.txt \
+RUN python3 scripts/requirements.py worker tracing > needed.txt \
     && /opt/pip/bin/pip --python /opt/myeye/bin/python install --no-cache-dir --constraint constraints.txt --requirement needed.txt \
     && opencv=$(sed -n 's/^opencv-python==//p' constraints.txt) \
     && /opt/pip/bin/pip --python /opt/myeye/bin/python uninstall --quiet --yes opencv-python opencv-contrib-python \
