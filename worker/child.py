@@ -13,15 +13,18 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from worker.detection import Engine
 from worker.line import Line
 from worker.orders import Orders
 from worker.sandbox import confine
 from worker.wire import DETECTOR, Message, Ready, Unusable
 
 if TYPE_CHECKING:
+    from worker.detector import Detector
     from worker.duty import Duty
 
 _LIBRARIES = "on Debian and Ubuntu, `scripts/system-packages worker` installs the libraries that it needs"
+_NAMES = {Engine.MEDIAPIPE: "MediaPipe", Engine.LITERT: "LiteRT"}
 _BROKEN_CV2 = (
     "OpenCV is broken, for one of its two packages was removed or replaced: "
     "`pip install --force-reinstall --no-deps opencv-contrib-python` repairs it"
@@ -53,24 +56,37 @@ def main(arguments: Sequence[str]) -> int:
 
 def _prepare(line: Line[Message], orders: Orders) -> Duty:
     """Load everything and look at a first picture."""
-    _load_libraries()
-    from worker.detector import Detector
+    _load_libraries(orders.model.engine)
     from worker.duty import Duty
 
-    duty = Duty(line, Detector(orders.path, orders.model), max_pixels=orders.max_pixels)
+    name = _NAMES[orders.model.engine]
     try:
+        duty = Duty(line, _open(orders), max_pixels=orders.max_pixels)
         duty.rehearse()
-    except Exception as error:  # MediaPipe raises RuntimeError, OSError, ValueError … for a library or a model it cannot use
-        raise _Missing(f"MediaPipe cannot use model {orders.path}: {error}; {_LIBRARIES}") from error
+    except Exception as error:  # both raise RuntimeError, OSError, ValueError … for a library or a model they cannot use
+        raise _Missing(f"{name} cannot use model {orders.path}: {error}; {_LIBRARIES}") from error
     return duty
 
 
-def _load_libraries() -> None:
-    for module, name in (("cv2", "OpenCV"), ("PIL.Image", "Pillow"), ("mediapipe", "MediaPipe")):
+def _open(orders: Orders) -> Detector:
+    if orders.model.engine is Engine.LITERT:
+        from worker.litert_detector import LiteRTDetector
+
+        return LiteRTDetector(orders.path, orders.model)
+    from worker.mediapipe_detector import MediaPipeDetector
+
+    return MediaPipeDetector(orders.path, orders.model)
+
+
+def _load_libraries(engine: Engine) -> None:
+    libraries = [("cv2", "OpenCV", _LIBRARIES), ("PIL.Image", "Pillow", _LIBRARIES), ("mediapipe", "MediaPipe", _LIBRARIES)]
+    if engine is Engine.LITERT:
+        libraries.append(("ai_edge_litert.interpreter", "LiteRT", "`pip install 'myeye-server[litert]'` installs it"))
+    for module, name, remedy in libraries:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            raise _Missing(f"{name} cannot be loaded: {error}; {_LIBRARIES}") from error
+            raise _Missing(f"{name} cannot be loaded: {error}; {remedy}") from error
     import cv2
     from PIL import Image
 

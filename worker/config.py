@@ -15,8 +15,10 @@ from dispatch.errors import ConfigurationError
 from dispatch.options import MAX_PIXELS
 from telemetry.endpoint import check_address
 from worker.backoff import Backoff
+from worker.detection import Engine
 
 DEFAULT_MODEL = "efficientdet-lite0"
+_LITERT = f"{Engine.LITERT}:"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -26,6 +28,7 @@ class ModelChoice:
 
     name: str
     path: Path | None = None
+    engine: Engine = Engine.MEDIAPIPE
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -33,11 +36,13 @@ class ModelChoice:
 
     @classmethod
     def parse(cls, text: str) -> ModelChoice:
-        """Read "NAME" or "NAME=PATH"."""
+        """Read "NAME", "NAME=PATH" or "NAME=litert:PATH"."""
         name, given, path = text.partition("=")
+        engine = Engine.LITERT if path.startswith(_LITERT) else Engine.MEDIAPIPE
+        path = path.removeprefix(_LITERT)
         if given and not path:
             raise ConfigurationError(f"a model's file is missing after '=' in {text!r}")
-        return cls(name, Path(path).expanduser() if path else None)
+        return cls(name, Path(path).expanduser() if path else None, engine)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +152,8 @@ def _parser(environment: Mapping[str, str], folder: Path) -> argparse.ArgumentPa
         "--model",
         action="append",
         metavar="NAME[=PATH]",
-        help=f"a model to offer, with a file of your own after '='; may be repeated (MYEYE_MODEL with commas; {DEFAULT_MODEL})",
+        help="a model to offer, with a file of your own after '=', or after '=litert:' for LiteRT; may be repeated "
+        f"(MYEYE_MODEL with commas; {DEFAULT_MODEL})",
     )
     flag("--models", "MODELS", "~/.cache/myeye/models", type=Path, metavar="FOLDER", help="where model files are kept")
     flag("--detectors", "DETECTORS", str(_usable_cores()), type=int, metavar="N", help="detector processes of each model")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Protocol
 
 
@@ -17,6 +17,13 @@ class Stage(IntEnum):
     ANNOTATING = 4
 
 
+class Engine(StrEnum):
+    """What runs a model."""
+
+    MEDIAPIPE = "mediapipe"
+    LITERT = "litert"
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """What detectors look with."""
@@ -25,6 +32,7 @@ class Model:
     sha256: str
     default_score_threshold: float
     categories: tuple[str, ...]
+    engine: Engine = Engine.MEDIAPIPE
 
 
 @dataclass(frozen=True, slots=True)

