@@ -70,14 +70,18 @@ def ask_fixture() -> Callable[..., Asked]:
 
 @pytest.fixture(scope="module")
 def model_file() -> ModelFile:
+    return registered("efficientdet-lite0")
+
+
+def registered(name: str) -> ModelFile:
     folder = os.environ.get("MYEYE_MODELS") or "~/.cache/myeye/models"
-    return find("efficientdet-lite0", None, Path(folder).expanduser())
+    return find(name, None, Path(folder).expanduser())
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pool(model_file: ModelFile) -> AsyncIterator[Pool]:
-    """One real detector."""
-    async with started(Pool.of(model_file, detectors=1, max_pixels=MAX_PIXELS)) as pool:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["efficientdet-lite0", "efficientdet-lite0-litert"])
+async def pool(request: pytest.FixtureRequest) -> AsyncIterator[Pool]:
+    """One real detector, in each engine."""
+    async with started(Pool.of(registered(request.param), detectors=1, max_pixels=MAX_PIXELS)) as pool:
         yield pool
 
 

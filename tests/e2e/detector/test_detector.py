@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from dispatch.errors import ConfigurationError
-from worker.detection import Box, DetectorFailed, PictureRejected, Stage
+from worker.detection import Box, DetectorFailed, Engine, PictureRejected, Stage
 from worker.models import ModelFile
 from worker.pool import Pool
 from worker.sandbox import environment
@@ -94,6 +94,7 @@ async def test_stages_come_in_order_and_annotating_only_when_asked_for(ask: Ask,
     ],
     ids=str,
 )
+@pytest.mark.parametrize("pool", ["efficientdet-lite0"], indirect=True)
 async def test_the_answer_is_that_of_mediapipe_with_the_same_options(
     ask: Ask, pool: Pool, model_file: ModelFile, person: bytes, tmp_path: Path, options: dict[str, Any]
 ) -> None:
@@ -102,6 +103,27 @@ async def test_the_answer_is_that_of_mediapipe_with_the_same_options(
     outcome = await ask(pool, picture.read_bytes(), **options).outcome()
     assert [[box.category, box.score] for box in outcome.boxes] == plain(model_file, picture, options)
     assert outcome.boxes
+
+
+@pytest.mark.parametrize("pool", ["efficientdet-lite0-litert"], indirect=True)
+async def test_litert_keeps_the_aspect_ratio(ask: Ask, pool: Pool, person: bytes) -> None:
+    alone = (await ask(pool, person).outcome()).boxes[0]
+    wide = np.full((600, 2400, 3), 127, np.uint8)
+    wide[:, 1000:1512] = read(person)
+    found = (await ask(pool, jpeg(wide)).outcome()).boxes[0]
+    assert (alone.category, found.category) == ("person", "person")
+    assert overlap(found, replace(alone, x_px=alone.x_px + 1000)) > 0.8
+
+
+@pytest.mark.parametrize("pool", ["efficientdet-lite0-litert"], indirect=True)
+async def test_litert_finds_only_what_is_wanted(ask: Ask, pool: Pool, person: bytes) -> None:
+    wanted: list[dict[str, tuple[str, ...]]] = [{}, {"category_allowlist": ("tie",)}, {"category_denylist": ("tie",)}]
+    outcomes = await asyncio.gather(*(ask(pool, person, score_threshold=0.1, **options).outcome() for options in wanted))
+    anything, ties, others = ({box.category for box in outcome.boxes} for outcome in outcomes)
+    assert {"person", "tie"} <= anything
+    assert ties == {"tie"}
+    assert "person" in others
+    assert "tie" not in others
 
 
 async def test_a_threshold_below_the_floor_is_raised_to_it(ask: Ask, pool: Pool, person: bytes) -> None:
@@ -182,10 +204,14 @@ async def test_a_frozen_detector_fails_its_picture_by_time_and_is_replaced(ask: 
     assert pool.pids != [pid]
 
 
-async def test_a_model_that_mediapipe_cannot_use_is_told_at_the_start(model_file: ModelFile, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("engine", "name"), [(Engine.MEDIAPIPE, "MediaPipe"), (Engine.LITERT, "LiteRT")])
+async def test_a_model_that_an_engine_cannot_use_is_told_at_the_start(
+    model_file: ModelFile, tmp_path: Path, engine: Engine, name: str
+) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"TFL3" + bytes(100))
-    pool = Pool.of(replace(model_file, path=broken), detectors=1, max_pixels=1000)
-    with pytest.raises(ConfigurationError, match=r"broken\.tflite"):
+    file = replace(model_file, path=broken, model=replace(model_file.model, engine=engine))
+    pool = Pool.of(file, detectors=1, max_pixels=1000)
+    with pytest.raises(ConfigurationError, match=rf"{name} cannot use model .*broken\.tflite"):
         await pool.start()
     await pool.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from dispatch.errors import ConfigurationError
-from worker.models import Address, Listing, SourceUnavailable, fetch, find, labels, main
+from worker.detection import Engine
+from worker.models import Address, Listing, SourceUnavailable, fetch, find, label_list, labels, main
 
 
 def model_bytes(text: str = "person\n???\ntraffic light\n\n") -> bytes:
@@ -114,6 +115,19 @@ def test_an_operators_own_file_is_taken_as_it_is(tmp_path: Path) -> None:
     assert found.model.name == "parts"
     assert found.model.categories == ("bolt", "nut")
     assert found.model.sha256 == hashlib.sha256(model_bytes("bolt\nnut\n")).hexdigest()
+
+
+def test_one_file_serves_several_engines(tmp_path: Path) -> None:
+    toy = listing(Shelf(RIGHT))
+    fetch(toy, tmp_path)
+    fast = replace(toy, name="toy-litert", engine=Engine.LITERT, file="toy")
+    found = find("toy-litert", None, tmp_path, {"toy-litert": fast})
+    assert (found.path, found.model.name, found.model.engine) == (tmp_path / "toy.tflite", "toy-litert", Engine.LITERT)
+
+
+def test_the_labels_of_all_outputs_keep_their_places(tmp_path: Path) -> None:
+    (tmp_path / "model.tflite").write_bytes(RIGHT)
+    assert label_list(tmp_path / "model.tflite") == ("person", "???", "traffic light")
 
 
 def test_an_operators_file_that_is_not_there_is_named(tmp_path: Path) -> None:
