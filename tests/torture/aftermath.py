@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from tests.torture.records import Aftermath, Record
 from tests.torture.site import DETECTORS, MAX_QUEUE_LENGTH, NotSaid, Site
 from worker.config import DEFAULT_MODEL
 from worker.consume import queues_of
+
+log = logging.getLogger(__name__)
 
 HEAL_LIMIT_S = 120.0
 MORE_FILES = 30
@@ -73,10 +76,12 @@ async def look(site: Site, record: Record, before: dict[str, Size]) -> Aftermath
                     await _ask(DetectionServiceStub(channel), ids, after)
             except TimeoutError:
                 after.unhealed.append(f"gateway {number} did not tell of all jobs within {HEAL_LIMIT_S:g} s")
+    log.info("all gateways were asked for %d jobs", len(ids))
     async with grpc.aio.insecure_channel(site.targets[0]) as channel:
         await _download(BlobServiceStub(channel), record, after)
     after.blob_folders = site.blob_folders()
     after.waiting_tasks = await _waiting(site)
+    log.info("%d tasks wait", after.waiting_tasks)
     after.growth = _growth(before, sizes(site))
     return after
 

@@ -59,12 +59,18 @@ def _longest_gap_s(times_s: Iterable[float], begin_s: float, end_s: float) -> fl
     return max(later - earlier for earlier, later in pairwise(marks))
 
 
-async def torture(folder: Path, *, seed: int, duration_s: float, nodes: int, kinds: Iterable[str] | None = None) -> Verdict:
-    """Run once. `nodes` of RabbitMQ, 0 for the embedded broker; `kinds` of faults, all that the site can suffer if None."""
+async def torture(
+    folder: Path, *, seed: int, duration_s: float, nodes: int, kinds: Iterable[str] | None = None, dense: bool = False
+) -> Verdict:
+    """Run once. `nodes` of RabbitMQ, 0 for the embedded broker; `kinds` of faults, all that the site can suffer if None.
+
+    A `dense` run has the faults closer together, and each shorter.
+    """
     with Site(folder, nodes=nodes) as site:
         all_ways = ways_of(site)
         ways: dict[str, Way] = {kind: all_ways[kind] for kind in kinds or all_ways}
-        faults = schedule(seed, duration_s, {kind: way.targets for kind, way in ways.items()})
+        pace = {"pause_s": 1.5, "longest_s": 4.0} if dense else {}
+        faults = schedule(seed, duration_s, {kind: way.targets for kind, way in ways.items()}, **pace)
         record = Record(cut=site.cut)
         clients = Clients(site.targets, record, seed=seed, crowd=CROWD)
         nemesis = Nemesis(site, ways, faults)

@@ -20,7 +20,9 @@ class Fault:
         return f"{self.at_s:6.1f} s  {self.kind} {self.target}, {self.length_s:.1f} s"
 
 
-def schedule(seed: int, duration_s: float, targets: Mapping[str, int], *, pause_s: float = 4.0) -> list[Fault]:
+def schedule(
+    seed: int, duration_s: float, targets: Mapping[str, int], *, pause_s: float = 4.0, longest_s: float = 12.0
+) -> list[Fault]:
     """Draw faults for a run. Every kind comes before any comes again; some begin before the last one is over.
 
     Args:
@@ -28,6 +30,7 @@ def schedule(seed: int, duration_s: float, targets: Mapping[str, int], *, pause_
         duration_s: of the whole run; none begins in its last part, so that what is broken can be seen to heal.
         targets: the kinds, each with how many targets it has.
         pause_s: on average between two beginnings.
+        longest_s: of one fault.
     """
     chance = random.Random(seed)
     faults: list[Fault] = []
@@ -38,6 +41,6 @@ def schedule(seed: int, duration_s: float, targets: Mapping[str, int], *, pause_
             deck = sorted(targets)
             chance.shuffle(deck)
         kind = deck.pop()
-        faults.append(Fault(at_s, kind, chance.randrange(targets[kind]), chance.uniform(0.5, 12.0)))
+        faults.append(Fault(at_s, kind, chance.randrange(targets[kind]), chance.uniform(0.5, longest_s)))
         at_s += chance.expovariate(1 / pause_s)
     return faults

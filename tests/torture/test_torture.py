@@ -1,4 +1,4 @@
-"""A short run with a seed that stays; `make torture` runs longer ones, with others."""
+"""A short run on each broker, with a seed that stays; `make torture` runs longer ones, with others."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import pytest
 from tests.torture.report import lines
 from tests.torture.run import torture
 
-SEED = 4
-DURATION_S = 25.0
+DURATION_S = 14.0
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("nodes", [0, 1], ids=["embedded", "rabbitmq"])
-async def test_what_is_promised_holds_while_everything_breaks(tmp_path: Path, nodes: int):
-    verdict = await torture(tmp_path / "site", seed=SEED, duration_s=DURATION_S, nodes=nodes)
+@pytest.mark.parametrize(("nodes", "seed"), [(0, 3217), (1, 1511)], ids=["embedded", "rabbitmq"])
+async def test_what_is_promised_holds_while_everything_breaks(tmp_path: Path, nodes: int, seed: int):
+    """These seeds draw many kinds: every process and everything at once killed, on RabbitMQ its node and the links to it."""
+    verdict = await torture(tmp_path / "site", seed=seed, duration_s=DURATION_S, nodes=nodes, dense=True)
     report = "\n".join(lines(verdict))
     assert not verdict.breaches, report
-    assert verdict.accepted > 20, report
-    assert len(verdict.inflicted) > 3, report
+    assert verdict.accepted > 10, report
+    assert len(verdict.inflicted) > 6, report
