@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,9 @@ def seconds(text: str) -> int:
 
 
 def test_it_keeps_to_the_compose_specification():
-    subprocess.run(["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)], check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)], check=True, timeout=60
+    )
 
 
 def test_our_programs_take_their_settings(compose: dict[str, Any], tmp_path: Path):
