@@ -1,5 +1,6 @@
 """The least that could do the job with the same libraries and the same durability: bytes in, one confirmed publish to a quorum
-queue, a worker that answers, one reply message, one stream for each job. No contract, no history, no retries: it is the limit.
+queue, a worker that answers, one reply message; one stream for each job, or one for all. No contract, no history, no retries: it
+is the limit.
 
 `python -m bench.raw_stack gateway URL QUEUE ADDRESS` and `python -m bench.raw_stack worker URL QUEUE PREFETCH`
 """
@@ -12,7 +13,8 @@ import sys
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -20,6 +22,9 @@ import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 
 METHODS = "bench.Raw"
+FRAME = struct.Struct("!IQ")
+"""Before each part of a session's message: its length, and the number that the client gave the job."""
+MOST_BYTES = 1024 * 1024
 DONE = struct.Struct("!q")
 """A reply: when the worker was done, in nanoseconds since 1970."""
 
@@ -49,8 +54,32 @@ async def declare(channel: Any, queue: str) -> None:
     await declared
 
 
+def frame(number: int, body: bytes) -> bytes:
+    """Make a part of a session's message."""
+    return FRAME.pack(len(body), number) + body
+
+
+def frames(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the parts of a session's message."""
+    at = 0
+    while at < len(message):
+        length, number = FRAME.unpack_from(message, at)
+        at += FRAME.size + length
+        yield number, message[at - length : at]
+
+
+async def gathered(queue: asyncio.Queue[bytes]) -> bytes:
+    """Take what is there, as one message."""
+    parts = [await queue.get()]
+    size = len(parts[0])
+    while size < MOST_BYTES and not queue.empty():
+        parts.append(queue.get_nowait())
+        size += len(parts[-1])
+    return b"".join(parts)
+
+
 class Gateway:
-    """Two methods: Submit, a picture to an id; Watch, an id to one reply."""
+    """Three methods: Submit, a picture to an id; Watch, an id to one reply; Session, pictures to accepts and replies."""
 
     def __init__(self, channel: Any, queue: str) -> None:
         self._channel = channel
@@ -78,18 +107,41 @@ class Gateway:
         for each in [tag] if not multiple else [known for known in self._unconfirmed if known <= tag]:
             self._unconfirmed.pop(each).set_result(None)
 
-    async def submit(self, picture: bytes, _context: Any) -> bytes:
-        job = uuid.uuid4().hex
+    def _publish(self, job: str, picture: bytes) -> asyncio.Future[None]:
         self._published += 1
         confirmed = self._unconfirmed[self._published] = _future()
         properties = pika.BasicProperties(delivery_mode=2, correlation_id=job, reply_to=self._reply_to)
         self._channel.basic_publish("", self._queue, picture, properties)
-        await confirmed
+        return confirmed
+
+    async def submit(self, picture: bytes, _context: Any) -> bytes:
+        job = uuid.uuid4().hex
+        await self._publish(job, picture)
         return job.encode()
 
     async def watch(self, job: bytes, _context: Any) -> AsyncIterator[bytes]:
         yield await self._replies[job.decode()]
         del self._replies[job.decode()]
+
+    async def session(self, messages: AsyncIterator[bytes], _context: Any) -> AsyncIterator[bytes]:
+        told: asyncio.Queue[bytes] = asyncio.Queue()
+        reading = asyncio.ensure_future(self._read(messages, told))
+        try:
+            while True:
+                yield await gathered(told)
+        finally:
+            reading.cancel()
+
+    async def _read(self, messages: AsyncIterator[bytes], told: asyncio.Queue[bytes]) -> None:
+        async for message in messages:
+            for number, picture in frames(message):
+                job = uuid.uuid4().hex
+                self._replies[job].add_done_callback(partial(self._reply, job, number, told))
+                self._publish(job, picture).add_done_callback(lambda _, number=number: told.put_nowait(frame(number, b"")))  # type: ignore[misc]
+
+    def _reply(self, job: str, number: int, told: asyncio.Queue[bytes], reply: asyncio.Future[bytes]) -> None:
+        del self._replies[job]
+        told.put_nowait(frame(number, reply.result()))
 
 
 async def serve(url: str, queue: str, address: str) -> None:
@@ -99,6 +151,7 @@ async def serve(url: str, queue: str, address: str) -> None:
     handlers: dict[str, Any] = {
         "Submit": grpc.unary_unary_rpc_method_handler(gateway.submit),
         "Watch": grpc.unary_stream_rpc_method_handler(gateway.watch),
+        "Session": grpc.stream_stream_rpc_method_handler(gateway.session),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(METHODS, handlers),))
     server.add_insecure_port(address)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pika
 
 from bench.plan import Plan
-from bench.services import Myeye, Raw, Service
+from bench.services import Myeye, Raw
 from bench.usage import BROKER, GATEWAY, WORKERS, Roles
 from harness.mesh import Mesh
 from harness.ports import free_port
@@ -37,7 +37,7 @@ class Stack:
     """A running service with a name for the tables, and its processes."""
 
     name: str
-    service: Service
+    service: Myeye | Raw
     roles: Roles
 
 
