@@ -84,6 +84,7 @@ async def test_a_wait_that_the_service_asks_for_beyond_the_timeout_is_not_begun(
         ("ALREADY_EXISTS", "REQUEST_ID_REUSED", myeye.Conflict),
         ("FAILED_PRECONDITION", "JOB_FINISHED", myeye.FailedPrecondition),
         ("RESOURCE_EXHAUSTED", "QUEUE_FULL", myeye.QueueFull),
+        ("RESOURCE_EXHAUSTED", "QUOTA_JOBS", myeye.QuotaExceeded),
         ("RESOURCE_EXHAUSTED", "", myeye.ResourceExhausted),
         ("UNAUTHENTICATED", "", myeye.AccessDenied),
         ("UNIMPLEMENTED", "", myeye.MyeyeError),
@@ -96,6 +97,17 @@ async def test_a_refusal_is_raised_as_its_class_and_not_tried_again(gateway, cli
     assert type(caught.value) is kind
     assert (caught.value.reason, caught.value.message, caught.value.code.name) == (reason, "told to fail", code)
     assert len(gateway.requests["Submit"]) == 1
+
+
+@pytest.mark.parametrize("reason", ["RATE_LIMITED", "TOO_MANY_WATCHES", "TOO_MANY_UPLOADS"])
+async def test_who_was_too_busy_comes_again_after_the_time_that_was_told(gateway, client, reason):
+    gateway.fail("Get", "RESOURCE_EXHAUSTED", reason, RetryInfo(retry_delay=Duration(nanos=1_000_000)))
+    gateway.jobs["job0"] = myeye.Job(id="job0")
+    assert (await client.get("job0")).id == "job0"
+    gateway.fail("Get", "RESOURCE_EXHAUSTED", reason, RetryInfo(retry_delay=Duration(seconds=60)))
+    with pytest.raises(myeye.QuotaExceeded) as caught:
+        await client.get("job0")
+    assert caught.value.retry_after_s == 60.0
 
 
 async def test_a_bad_request_names_every_field(gateway, client):

@@ -23,6 +23,10 @@ TRANSIENT = frozenset(
 )
 
 
+PASSING = frozenset({"RATE_LIMITED", "TOO_MANY_WATCHES", "TOO_MANY_UPLOADS"})
+"""Reasons of a refusal that a little patience mends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """What is wrong with a field of a request; `field` is its path, as "inputs[2].content"."""
@@ -53,7 +57,7 @@ class MyeyeError(Exception):
     @property
     def transient(self) -> bool:
         """Whether the same call may work a little later."""
-        return self.code in TRANSIENT
+        return self.code in TRANSIENT or self.reason in PASSING
 
 
 class InvalidRequest(MyeyeError):
@@ -89,6 +93,12 @@ class ResourceExhausted(MyeyeError):
 
 class QueueFull(ResourceExhausted):
     """The queue takes no more now; nothing was kept. `retry_after_s` says when to try again."""
+
+
+class QuotaExceeded(ResourceExhausted):
+    """The caller has all that it may have (QUOTA_JOBS, QUOTA_ITEMS, QUOTA_BYTES), or it, or everybody together, does too much at
+    once (RATE_LIMITED, TOO_MANY_WATCHES, TOO_MANY_UPLOADS); nothing was kept. `AsyncClient.capabilities` tells the limits.
+    """
 
 
 class Unavailable(MyeyeError):
@@ -130,9 +140,15 @@ def from_status(status: Status) -> MyeyeError:
 def _made(code: grpc.StatusCode, message: str, status: Status) -> MyeyeError:
     details = decode_details(status.details)
     kind = CLASSES.get(code, MyeyeError)
-    if any(isinstance(detail, ErrorInfo) and detail.reason == "QUEUE_FULL" for detail in details):
-        kind = QueueFull
+    if kind is ResourceExhausted:
+        kind = _exhausted(next((detail.reason for detail in details if isinstance(detail, ErrorInfo)), ""))
     return kind(message or code.name, code=code, details=details)
+
+
+def _exhausted(reason: str) -> type[ResourceExhausted]:
+    if reason == "QUEUE_FULL":
+        return QueueFull
+    return QuotaExceeded if reason in PASSING or reason.startswith("QUOTA_") else ResourceExhausted
 
 
 def reason(status: Status) -> str:

@@ -8,7 +8,7 @@ from enum import IntEnum
 import grpc
 from google.rpc import code_pb2
 
-from myeye.errors import InvalidRequest, MyeyeError, NotFound, ProtocolError, QueueFull, Unavailable
+from myeye.errors import InvalidRequest, MyeyeError, NotFound, ProtocolError, QueueFull, QuotaExceeded, Unavailable
 from myeye.v1.detection_service_pb2 import RetryOutcome
 from myeye.v1.job_pb2 import Job, State
 
@@ -58,7 +58,7 @@ def exit_of_error(error: MyeyeError | OSError) -> Exit:
     match error:
         case OSError():
             return Exit.USAGE
-        case Unavailable() | QueueFull():
+        case Unavailable() | QueueFull() | QuotaExceeded():
             return Exit.UNAVAILABLE
         case NotFound():
             return Exit.NOT_FOUND
@@ -79,6 +79,6 @@ def explain(error: MyeyeError | OSError, target: str) -> list[str]:
             return [f"{target} did not answer in time: {error.message}"]
         case Unavailable(reason=""):
             return [f"nothing answers at {target}; is it running? (make up)"]
-        case QueueFull(retry_after_s=float(seconds)):
+        case QueueFull(retry_after_s=float(seconds)) | QuotaExceeded(retry_after_s=float(seconds)):
             return [error.message, f"try again in {seconds:g} s"]
     return [f"{error.message} ({error.reason or error.code.name})"]
