@@ -78,6 +78,7 @@ def spec_of(body: bytes) -> Spec:
         body=body,
         retry_of=message.retry_of,
         retry_request_id=message.retry_request_id,
+        stored_bytes=sum(max(0, source.size_bytes) for source in message.inputs),
     )
 
 

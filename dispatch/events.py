@@ -17,7 +17,8 @@ class Failure:
 class Spec:
     """What the life cycle and look-ups need to know of a job; `body` is all that was asked for, opaque here.
 
-    `retry_of` is the job that it repeats, `retry_request_id` the request_id of the RetryMany that made it; both may be empty.
+    `stored_bytes` is the size of its inputs. `retry_of` is the job that it repeats, `retry_request_id` the request_id of the
+    RetryMany that made it; both may be empty.
     """
 
     principal: str
@@ -31,6 +32,7 @@ class Spec:
     body: bytes
     retry_of: str = ""
     retry_request_id: str = ""
+    stored_bytes: int = 0
 
     def __post_init__(self) -> None:
         if self.items < 1 or self.max_attempts < 1:

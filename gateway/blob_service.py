@@ -9,6 +9,7 @@ from dispatch.codec import timestamp
 from gateway.download import Downloads
 from gateway.errors import InvalidRequest, Violation
 from gateway.identity.caller import Context, principal_of
+from gateway.traffic import Traffic
 from gateway.upload_state import UploadState
 from gateway.upload_target import Target
 from gateway.uploads import Uploads
@@ -22,20 +23,25 @@ NAME: str = pb.DESCRIPTOR.services_by_name["BlobService"].full_name
 class BlobService(BlobServiceServicer):
     """The public face of the pictures and videos."""
 
-    def __init__(self, uploads: Uploads, downloads: Downloads, *, upload_ttl_ns: int) -> None:
+    def __init__(self, uploads: Uploads, downloads: Downloads, traffic: Traffic, *, upload_ttl_ns: int) -> None:
         self._uploads = uploads
         self._downloads = downloads
+        self._traffic = traffic
         self._upload_ttl_ns = upload_ttl_ns
 
     async def Upload(self, request_iterator: AsyncIterator[pb.UploadRequest], context: Context) -> pb.UploadResponse:
-        messages = aiter(request_iterator)
-        target = await _first(messages)
-        state = await self._uploads.receive(principal_of(context).name, target, _data(messages))
+        principal = principal_of(context).name
+        with self._traffic.uploading(principal):
+            messages = aiter(request_iterator)
+            target = await _first(messages)
+            state = await self._uploads.receive(principal, target, _data(messages))
         return pb.UploadResponse(upload=self._told(target.upload_id, state))
 
     async def UploadImage(self, request: pb.UploadImageRequest, context: Context) -> pb.UploadImageResponse:
         target = Target(request.upload_id, request.size_bytes, request.sha256, request.offset)
-        state = await self._uploads.receive(principal_of(context).name, target, _once(request.piece.data))
+        principal = principal_of(context).name
+        with self._traffic.uploading(principal):
+            state = await self._uploads.receive(principal, target, _once(request.piece.data))
         return pb.UploadImageResponse(upload=self._told(target.upload_id, state))
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Context) -> pb.GetUploadResponse:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dispatch.errors import ConfigurationError
 from dispatch.options import MAX_PIXELS
+from gateway.fair_use import FairUse, add_fair_use_flags, read_fair_use
 from gateway.identity.options import IdentityOptions, add_identity_flags, read_identity
 from gateway.limits import MAX_UPLOAD_BYTES
 from gateway.tls import TlsOptions, add_tls_flags, read_tls
@@ -49,6 +50,7 @@ class Config:
     identity: IdentityOptions
     tls: TlsOptions
     reflection: bool
+    fair_use: FairUse
 
     def __post_init__(self) -> None:
         host, colon, port = self.listen.rpartition(":")
@@ -152,6 +154,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
     )
     add_identity_flags(parser, fallback)
     add_tls_flags(parser, fallback)
+    add_fair_use_flags(parser, fallback)
     given = parser.parse_args(arguments)
     return Config(
         listen=given.listen,
@@ -173,4 +176,5 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         identity=read_identity(given),
         tls=read_tls(given),
         reflection=given.reflection,
+        fair_use=read_fair_use(given),
     )

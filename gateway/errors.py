@@ -139,6 +139,20 @@ class SessionWindowFull(Refusal):
         self.window = window
 
 
+class Exhausted(Refusal):
+    """A quota or a limit on what goes on at once is used up; `reason` says which, `subject` whose it is, and `limit` how much.
+
+    What is asked for may be had in `wait_s` seconds, though nobody knows.
+    """
+
+    def __init__(self, reason: str, message: str, *, limit: float, wait_s: float, subject: str = "principal") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.limit = limit
+        self.wait_s = wait_s
+        self.subject = subject
+
+
 class CursorOutOfRange(Refusal):
     def __init__(self, job_id: str, after_sequence: int, last_sequence: int) -> None:
         beyond = f"after_sequence {after_sequence} is beyond the history of job {job_id}"

@@ -1,4 +1,4 @@
-"""Listening to the workers' signals: who is alive, and what running items do."""
+"""Listening to signals: which workers are alive, what running items do, and what callers do on other gateways."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from google.protobuf.message import DecodeError
 
 from dispatch.ports import Signals
 from dispatch.v1.signal_pb2 import Signal
+from gateway.gossip import listen
 from gateway.store import Store
+from gateway.traffic import Traffic
 from gateway.workers import Workers
 
 log = logging.getLogger(__name__)
 
 
-async def hear(signals: Signals, store: Store, workers: Workers) -> None:
+async def hear(signals: Signals, store: Store, workers: Workers, traffic: Traffic) -> None:
     """Take in signals for ever."""
     async for body in signals.subscribe():
         try:
@@ -30,3 +32,5 @@ async def hear(signals: Signals, store: Store, workers: Workers) -> None:
                 workers.gone(signal.worker_gone.worker)
             case "run_progress":
                 store.tell_progress(signal.run_progress)
+            case "gateway_use":
+                listen(traffic, store.journal.writer, signal.gateway_use)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, NoReturn
 
 import grpc
-from google.rpc import code_pb2
+from google.rpc import code_pb2, error_details_pb2
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
@@ -21,6 +22,7 @@ from gateway.identity.grant import Grant
 from gateway.identity.guard import Guard
 from gateway.parsing import readable
 from gateway.status import status, status_of_refusal
+from gateway.traffic import Traffic
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,8 @@ log = logging.getLogger(__name__)
 class Doorkeeper(grpc.aio.ServerInterceptor):
     """Guards the methods below `prefixes`; the standard services are always open.
 
-    `closed` tells why the gateway takes no calls now, or None. `guard` ends the calls that last when their callers' time is up.
+    `closed` tells why the gateway takes no calls now, or None. `guard` ends the calls that last when their callers' time is up,
+    and `traffic` counts all.
     """
 
     def __init__(
@@ -37,11 +40,13 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
         closed: Callable[[], Unavailable | None],
         authenticator: Authenticator,
         guard: Guard,
+        traffic: Traffic,
     ) -> None:
         self._prefixes = prefixes
         self._closed = closed
         self._authenticator = authenticator
         self._guard = guard
+        self._traffic = traffic
 
     async def intercept_service(
         self,
@@ -54,6 +59,8 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
             return handler
         try:
             shown = await self._authenticator.authenticate(handler_call_details.invocation_metadata)
+            if shown is not None:
+                self._traffic.admit(shown.principal.name)
         except Refusal as refusal:
             return _refusing(method, refusal)
         handler = readable(handler)
@@ -103,6 +110,8 @@ class Doorkeeper(grpc.aio.ServerInterceptor):
         set_principal(grant.principal)
         if closed := self._closed():
             raise closed
+        if shown is None:
+            self._traffic.admit(grant.principal.name)
         if isinstance(request, UnreadableRequest):
             raise request
         return grant
@@ -133,4 +142,11 @@ async def _tell(method: str, error: Exception, context: Context) -> NoReturn:
     told = status_of(method, error)
     # abort_with_status would do the same, but grpc.aio's version logs each as an unexpected error
     answer = rpc_status.to_status(told)
-    await context.abort(answer.code, answer.details, answer.trailing_metadata)
+    await context.abort(answer.code, answer.details, (*answer.trailing_metadata, *_retry_after(told)))
+
+
+def _retry_after(told: Status) -> Iterator[tuple[str, str]]:
+    """Repeat when to come again in the words of HTTP: the edge passes it on, and there whole seconds are spoken."""
+    delay = error_details_pb2.RetryInfo()
+    if any(detail.Unpack(delay) for detail in told.details):
+        yield "retry-after", str(math.ceil(delay.retry_delay.ToNanoseconds() / 1e9))

@@ -45,7 +45,10 @@ MAX_UPLOAD_BYTES = 2 * 1024**3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The largest of everything. Lengths of time are in nanoseconds."""
+    """The largest of everything. Lengths of time are in nanoseconds.
+
+    Of watches, and of calls that upload, so many are there at once on one gateway; 0 is no limit.
+    """
 
     max_message_bytes: int = 32 * 1024 * 1024
     max_items_per_job: int = 100
@@ -77,6 +80,8 @@ class Limits:
     max_fps: float = MAX_FPS
     max_upload_bytes: int = MAX_UPLOAD_BYTES
     max_picture_bytes: int = MAX_PICTURE_BYTES
+    max_watches: int = 20_000
+    max_uploads: int = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dispatch.lifecycle import Job, State
 from gateway.errors import (
+    Exhausted,
     InputMissing,
     InvalidRequest,
     JobNotFinished,
@@ -36,7 +37,7 @@ AT_ONCE = 8
 MAX_ITEMS = 500
 """Items that one call with a filter retries, unless a single job has more: a call must end before its caller loses patience."""
 
-OF_ONE_JOB = (JobNotFound, JobPurged, JobNotFinished, JobSucceeded, JobRetried, InputMissing, QueueIsFull)
+OF_ONE_JOB = (JobNotFound, JobPurged, JobNotFinished, JobSucceeded, JobRetried, InputMissing, QueueIsFull, Exhausted)
 """What is told of a job, while the others are retried. All else is of the broker or the blob store, and so of the whole call."""
 
 

@@ -24,11 +24,13 @@ from gateway.blob_service import BlobService
 from gateway.cancel import Canceller
 from gateway.config import Config
 from gateway.download import Downloads
+from gateway.gossip import gossip
 from gateway.health import Health
 from gateway.hearing import hear
 from gateway.identity.guard import Guard
 from gateway.interceptor import Doorkeeper
 from gateway.janitor import Janitor
+from gateway.ledger import Ledger
 from gateway.limits import Defaults, Limits
 from gateway.messages import Teller
 from gateway.metrics import Metrics
@@ -41,7 +43,9 @@ from gateway.session import Sessions
 from gateway.store import Store
 from gateway.submit import Submitter
 from gateway.tls import TlsOptions, server_credentials
+from gateway.traffic import Traffic
 from gateway.upload_expiry import expire_uploads
+from gateway.upload_tally import UploadTally
 from gateway.uploads import Uploads
 from gateway.watch import Watches
 from gateway.watch_many import JointWatches
@@ -80,7 +84,12 @@ async def serve(config: Config, limits: Limits | None = None) -> AsyncIterator[i
     Raises:
         ConfigurationError: the broker, the blob store or the port cannot be used as configured.
     """
-    limits = limits or Limits(max_pixels=config.max_pixels, max_upload_bytes=config.max_upload_bytes)
+    limits = limits or Limits(
+        max_pixels=config.max_pixels,
+        max_upload_bytes=config.max_upload_bytes,
+        max_watches=config.fair_use.max_watches,
+        max_uploads=config.fair_use.max_uploads,
+    )
     defaults = Defaults(model=config.model, upload_ttl_ns=int(config.upload_ttl_s * 1e9))
     registry = new_registry("gateway")
     blobs = open_blobs(config.blobs)
@@ -107,8 +116,13 @@ async def _serve_with(
     metrics = Metrics(registry, store, workers)
     teller = Teller(store, workers)
     watches = Watches(store, teller, heartbeat_s=config.heartbeat_s)
-    uploads = Uploads(blobs, limits)
-    submitter = Submitter(store, broker.tasks, blobs, uploads, limits=limits, defaults=defaults, on_accepted=metrics.accepted)
+    quotas = config.fair_use.quotas()
+    traffic = Traffic(quotas, most_watches=limits.max_watches, most_uploads=limits.max_uploads)
+    ledger = Ledger(store, quotas, UploadTally(blobs))
+    uploads = Uploads(blobs, limits, ledger.upload)
+    submitter = Submitter(
+        store, broker.tasks, blobs, uploads, ledger, limits=limits, defaults=defaults, on_accepted=metrics.accepted
+    )
     canceller = Canceller(store, limits)
     janitor = Janitor(store, submitter, blobs, tombstone_s=config.tombstone_s, on_dead_letter=metrics.dead_letter)
     health = Health(broker, store, (NAME, BLOB_SERVICE))
@@ -118,11 +132,16 @@ async def _serve_with(
         retries=Retries(store, submitter, limits),
         watches=watches,
         joint_watches=JointWatches(store, watches, limits),
-        sessions=Sessions(store=store, watches=watches, submitter=submitter, canceller=canceller, teller=teller, limits=limits),
+        sessions=Sessions(
+            store=store, watches=watches, submitter=submitter, canceller=canceller, teller=teller, traffic=traffic, limits=limits
+        ),
         canceller=canceller,
         teller=teller,
         workers=workers,
         janitor=janitor,
+        quotas=quotas,
+        ledger=ledger,
+        traffic=traffic,
         limits=limits,
         defaults=defaults,
         tombstone_s=config.tombstone_s,
@@ -130,11 +149,13 @@ async def _serve_with(
     guard = Guard()
     authenticator = config.identity.open()
     ours = (f"/{NAME}/", f"/{BLOB_SERVICE}/")
-    doorkeeper = Doorkeeper(ours, health.closed, authenticator, guard)
+    doorkeeper = Doorkeeper(ours, health.closed, authenticator, guard, traffic)
     server = grpc.aio.server(interceptors=[Observer(ours, metrics), doorkeeper], options=_channel_options(limits))
     add_DetectionServiceServicer_to_server(service, server)
     _pass_bytes_through(service, server)
-    add_BlobServiceServicer_to_server(BlobService(uploads, Downloads(store, blobs), upload_ttl_ns=defaults.upload_ttl_ns), server)
+    add_BlobServiceServicer_to_server(
+        BlobService(uploads, Downloads(store, blobs), traffic, upload_ttl_ns=defaults.upload_ttl_ns), server
+    )
     health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
     if config.reflection:
         add_reflection((NAME, BLOB_SERVICE, HEALTH), server)
@@ -148,6 +169,7 @@ async def _serve_with(
         while True:
             await health.check()
             workers.forget_lost()
+            quotas.refresh()
             store.wake_queued()
             if store.caught_up:
                 await janitor.sweep()
@@ -156,7 +178,8 @@ async def _serve_with(
     async with tell_health(config.health, lambda: health.serving), asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(store.journal.follow()),
-            group.create_task(hear(broker.signals, store, workers)),
+            group.create_task(hear(broker.signals, store, workers, traffic)),
+            group.create_task(gossip(broker.signals, traffic, store.journal.writer)),
             group.create_task(janitor.bury(broker.tasks)),
             group.create_task(janitor.follow_retention()),
             group.create_task(expire_uploads(blobs, defaults.upload_ttl_ns)),

@@ -9,18 +9,23 @@ from contextlib import aclosing
 from dispatch.codec import duration, nanoseconds, timestamp
 from gateway.cancel import Canceller
 from gateway.errors import InvalidRequest, JobNotFinished, Violation
+from gateway.holdings import Held
 from gateway.identity.caller import Context, principal_of
 from gateway.image import submit_image
 from gateway.janitor import Janitor
+from gateway.ledger import Ledger
 from gateway.limits import MEDIA_TYPES, VIDEO_MEDIA_TYPES, Defaults, Limits
 from gateway.listing import page
 from gateway.messages import Teller
 from gateway.order import out_of_range
+from gateway.quota import Quota
+from gateway.quotas import Quotas
 from gateway.retry_many import Outcome, Retries
 from gateway.session import Sessions
 from gateway.status import status_of_refusal
 from gateway.store import Store
 from gateway.submit import Submitter
+from gateway.traffic import Traffic
 from gateway.watch import Watches
 from gateway.watch_many import JointWatches
 from gateway.workers import Workers
@@ -50,6 +55,9 @@ class DetectionService(DetectionServiceServicer):
         teller: Teller,
         workers: Workers,
         janitor: Janitor,
+        quotas: Quotas,
+        ledger: Ledger,
+        traffic: Traffic,
         limits: Limits,
         defaults: Defaults,
         tombstone_s: float,
@@ -64,6 +72,9 @@ class DetectionService(DetectionServiceServicer):
         self._teller = teller
         self._workers = workers
         self._janitor = janitor
+        self._quotas = quotas
+        self._ledger = ledger
+        self._traffic = traffic
         self._limits = limits
         self._defaults = defaults
         self._tombstone_s = tombstone_s
@@ -80,15 +91,19 @@ class DetectionService(DetectionServiceServicer):
         self, request: pb.WatchRequest, context: Context
     ) -> AsyncIterator[pb.WatchResponse | bytes]:
         after = request.after_sequence if request.HasField("after_sequence") else None
-        async for message in self._watches.watch(principal_of(context), request.job_id, after):
-            yield message
+        principal = principal_of(context)
+        with self._traffic.watching(principal.name):
+            async for message in self._watches.watch(principal, request.job_id, after):
+                yield message
 
     async def WatchMany(  # type: ignore[override]  # as Watch
         self, request: pb.WatchManyRequest, context: Context
     ) -> AsyncIterator[bytes]:
-        async with aclosing(self._joint_watches.watch(principal_of(context), request)) as messages:
-            async for message in messages:
-                yield message
+        principal = principal_of(context)
+        with self._traffic.watching(principal.name):
+            async with aclosing(self._joint_watches.watch(principal, request)) as messages:
+                async for message in messages:
+                    yield message
 
     async def Session(  # type: ignore[override]  # as Watch
         self, request_iterator: AsyncIterator[pb.SessionRequest], context: Context
@@ -103,7 +118,9 @@ class DetectionService(DetectionServiceServicer):
             if violations := tuple(out_of_range("timeout", request.timeout, self._limits.max_wait_ns)):
                 raise InvalidRequest(*violations)
             timeout_ns = nanoseconds(request.timeout)
-        job = await self._watches.wait(principal_of(context), request.job_id, timeout_ns / 1e9)
+        principal = principal_of(context)
+        with self._traffic.watching(principal.name):
+            job = await self._watches.wait(principal, request.job_id, timeout_ns / 1e9)
         return pb.WaitResponse(job=self._teller.job(job))
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
@@ -136,10 +153,13 @@ class DetectionService(DetectionServiceServicer):
         return pb.DeleteResponse()
 
     async def GetCapabilities(self, request: pb.GetCapabilitiesRequest, context: Context) -> pb.GetCapabilitiesResponse:
+        principal = principal_of(context)
         names = sorted({self._defaults.model, *self._store.models})
         return pb.GetCapabilitiesResponse(
             models=[self._model(name) for name in names],
             limits=_limits(self._limits),
+            quota=_quota(self._quotas.of(principal.name)),
+            holdings=_holdings(self._ledger.held(principal.name)),
             defaults=capabilities_pb2.Defaults(
                 max_attempts=self._defaults.max_attempts,
                 execution_timeout=duration(self._defaults.execution_timeout_ns),
@@ -179,6 +199,22 @@ def _outcome(outcome: Outcome) -> pb.RetryOutcome:
     return message
 
 
+def _quota(quota: Quota) -> capabilities_pb2.Quota:
+    return capabilities_pb2.Quota(
+        max_jobs=quota.jobs,
+        max_items=quota.items,
+        max_stored_bytes=quota.bytes,
+        max_calls_per_second=quota.rate,
+        max_burst=quota.calls_at_once if quota.rate else 0,
+        max_watches=quota.watches,
+        max_uploads=quota.uploads,
+    )
+
+
+def _holdings(held: Held) -> capabilities_pb2.Holdings:
+    return capabilities_pb2.Holdings(jobs=held.jobs, items=held.items, stored_bytes=held.bytes)
+
+
 def _limits(limits: Limits) -> capabilities_pb2.Limits:
     return capabilities_pb2.Limits(
         max_message_bytes=limits.max_message_bytes,
@@ -209,4 +245,6 @@ def _limits(limits: Limits) -> capabilities_pb2.Limits:
         max_fps=limits.max_fps,
         max_upload_bytes=limits.max_upload_bytes,
         max_picture_bytes=limits.max_picture_bytes,
+        max_watches=limits.max_watches,
+        max_uploads=limits.max_uploads,
     )

@@ -25,6 +25,7 @@ from gateway.session_calls import Calls, Window
 from gateway.session_frame import Frame
 from gateway.store import Store
 from gateway.submit import Submitter
+from gateway.traffic import Traffic
 from gateway.view import Telling, View
 from gateway.watch import Progress, Watches
 from myeye.v1.detection_service_pb2 import (
@@ -50,6 +51,7 @@ class Sessions:
     submitter: Submitter
     canceller: Canceller
     teller: Teller
+    traffic: Traffic
     limits: Limits
 
     async def run(self, principal: Principal, requests: AsyncIterator[SessionRequest]) -> AsyncGenerator[bytes, None]:
@@ -57,9 +59,10 @@ class Sessions:
 
         Raises:
             InvalidRequest: the client does not keep to the contract.
+            Exhausted: there are too many watches and sessions.
             Unavailable: the gateway is closing, or reads its log anew.
         """
-        with self.store.followers.following() as follower:
+        with self.traffic.watching(principal.name), self.store.followers.following() as follower:
             session = _Session(self, principal, follower)
             reading = asyncio.create_task(session.calls.read(requests))
             reading.add_done_callback(lambda _: follower.wake())
@@ -81,6 +84,7 @@ class _Session:
         self._submitter = sessions.submitter
         self._canceller = sessions.canceller
         self._teller = sessions.teller
+        self._traffic = sessions.traffic
         self._principal = principal
         self._follower = follower
         self._detail = SessionOptions.DETAIL_EVENTS
@@ -101,6 +105,7 @@ class _Session:
         self._follower.durable_only = self._detail != SessionOptions.DETAIL_PROGRESS
 
     async def _perform(self, call: SessionCall, answer: SessionAnswer) -> None:
+        self._traffic.admit(self._principal.name)
         match call.WhichOneof("call"):
             case "submit":
                 job, answer.submit.replayed = await self._submitter.submit(self._principal, call.submit)

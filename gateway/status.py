@@ -95,6 +95,8 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
         code, reason = code_pb2.UNAVAILABLE, error.reason
     elif isinstance(error, errors.Unauthenticated):
         code, reason = code_pb2.UNAUTHENTICATED, error.reason
+    elif isinstance(error, errors.Exhausted):
+        code, reason = code_pb2.RESOURCE_EXHAUSTED, error.reason
     elif isinstance(error, errors.JobsNotFound):
         code, reason = CODES[errors.JobNotFound if error.unknown else errors.JobPurged]
     else:
@@ -127,6 +129,10 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
         case errors.SessionWindowFull(window=window):
             violation = error_details_pb2.QuotaFailure.Violation(subject=f"session:{window}", description=str(error))
             details = (error_details_pb2.QuotaFailure(violations=[violation]), _retry(retry_after_s))
+        case errors.Exhausted(limit=limit, subject=subject, wait_s=wait_s):
+            violation = error_details_pb2.QuotaFailure.Violation(subject=subject, description=str(error))
+            details = (error_details_pb2.QuotaFailure(violations=[violation]), _retry(wait_s + retry_after_s))
+            metadata = {"limit": f"{limit:g}"}
         case errors.JobsNotFound(unknown=unknown, purged=purged):
             metadata = {"job_ids": ",".join(_fitting(map(_cut, (*unknown, *purged)), _size))}
         case errors.CursorOutOfRange(job_id=job_id, last_sequence=last_sequence):

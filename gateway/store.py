@@ -20,6 +20,7 @@ from dispatch.v1.signal_pb2 import RunProgress
 from gateway.backlog import Backlog
 from gateway.errors import JobNotFound, JobPurged, JobsNotFound, Unavailable
 from gateway.followers import Followers
+from gateway.holdings import Holdings
 from gateway.identity.principal import Principal
 from gateway.ids import is_job_id
 from gateway.queues import Queues
@@ -57,6 +58,7 @@ class Store:
         self.caught_up = False
         self.backlog = Backlog()
         self.queues = Queues()
+        self.holdings = Holdings()
         self._keys: defaultdict[str, list[Key]] = defaultdict(list)
         self._retries: defaultdict[str, list[str]] = defaultdict(list)
         """Of jobs that are repeated: the ids of the jobs that do, oldest first."""
@@ -211,6 +213,7 @@ class Store:
             self.followers.arrived(after.spec.principal, after.id)
         self.backlog.on_change(change)
         self.queues.on_change(change)
+        self.holdings.on_change(change)
         for observe in self.observers:
             observe(change)
         self.wake(change.event.job_id)

@@ -25,6 +25,7 @@ from dispatch.shares import share_of
 from dispatch.v1.event_pb2 import JobSpec
 from dispatch.v1.task_pb2 import Task
 from gateway.errors import (
+    Exhausted,
     InputMissing,
     JobNotFinished,
     JobRetried,
@@ -36,6 +37,7 @@ from gateway.errors import (
 )
 from gateway.identity.principal import Principal
 from gateway.ids import job_id
+from gateway.ledger import Claim, Ledger
 from gateway.limits import Defaults, Limits
 from gateway.order import Folder, Order, Picture, annotated_blob, check_request, read_order, stored_inputs
 from gateway.store import Store
@@ -58,6 +60,7 @@ class Submitter:
         tasks: TaskQueue,
         blobs: BlobStore,
         uploads: Uploads,
+        ledger: Ledger,
         *,
         limits: Limits,
         defaults: Defaults,
@@ -70,6 +73,7 @@ class Submitter:
         self._tasks = tasks
         self._blobs = blobs
         self._uploads = uploads
+        self._ledger = ledger
         self._limits = limits
         self._defaults = defaults
         self._storing_limit_s = storing_limit_s
@@ -82,7 +86,7 @@ class Submitter:
         Raises:
             InvalidRequest, ModelNotFound, UploadNotFound, UploadIncomplete: nothing was done.
             RequestIdReused: its request_id made another job.
-            QueueIsFull: nothing was kept.
+            QueueIsFull, Exhausted: nothing was kept.
             BrokerUnavailable, BlobUnavailable, Unavailable: the job may or may not come to be; safe to repeat with a request_id.
         """
         check_request(request, limits=self._limits, defaults=self._defaults, categories=self._categories())
@@ -132,6 +136,11 @@ class Submitter:
         known = self._store.fold.jobs.get(order.job_id)
         if known is not None:
             return await self._replay(known, order)
+        size = sum(picture.size for picture in order.pictures)
+        async with self._ledger.claim(order.spec.principal, order.job_id, items=len(order.pictures), size=size) as claim:
+            return await self._make_new(order, claim)
+
+    async def _make_new(self, order: Order, claim: Claim) -> tuple[Job, bool]:
         folder = Folder(order.job_id, self._journal.writer, secrets.token_hex(6)).prefix
         await self._store_pictures(order, folder)
         self.under_way.add(order.job_id)
@@ -140,8 +149,10 @@ class Submitter:
             if change.after is None:
                 raise Unavailable("BROKER_UNAVAILABLE", "the job was refused while it was being accepted")
             if change.applied:
+                if claim.excess:
+                    await self._refuse(order.job_id, claim.excess)
                 return await self.enqueue(change.after), False
-        except QueueIsFull:
+        except (QueueIsFull, Exhausted):
             await self._discard(folder)
             raise
         finally:
@@ -211,6 +222,16 @@ class Submitter:
             await self._blobs.delete_prefix(folder)
         except BlobUnavailable as error:
             log.warning("pictures below %s are left behind: %s", folder, error)
+
+    async def _refuse(self, job_id: str, excess: Exhausted) -> None:
+        """Take back an accepted job, unless it was so long ago that another gateway has seen to it.
+
+        Raises:
+            Exhausted: it is no more.
+        """
+        refused = Refused(id=new_event_id(), job_id=job_id, time_ns=time.time_ns(), reason=excess.reason)
+        if (await self._journal.commit(refused)).applied:
+            raise excess
 
     async def enqueue(self, job: Job) -> Job:
         """Publish an accepted job's tasks and say so in the log; give the job as it is then.

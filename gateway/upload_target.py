@@ -62,8 +62,12 @@ def malformed_id(field: str, upload_id: str) -> Iterator[Violation]:
 
 def upload_folder(principal: str, upload_id: str) -> str:
     """Say below which prefix an upload of a well-formed id lies: "uploads/<whose>.<id>/"."""
-    whose = hashlib.sha256(principal.encode()).hexdigest()[:32]
-    return f"{UPLOADS}{whose}.{upload_id}/"
+    return f"{UPLOADS}{owner_segment(principal)}.{upload_id}/"
+
+
+def owner_segment(principal: str) -> str:
+    """Say whose an upload is, in a word that any name can be made into: the <whose> of its prefix."""
+    return hashlib.sha256(principal.encode()).hexdigest()[:32]
 
 
 def read_what(segment: str) -> tuple[int, str] | None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from dispatch.errors import BlobNotFound
@@ -30,13 +31,22 @@ from gateway.upload_whole import Whole, WrongHash, make_whole
 
 log = logging.getLogger(__name__)
 
+Room = Callable[[str, str, int], AbstractAsyncContextManager[None]]
+"""Keeps room for an upload that begins: whose, where its blobs lie, and its size in bytes. Raises Exhausted if there is none."""
+
+
+@asynccontextmanager
+async def _unlimited(principal: str, folder: str, size: int) -> AsyncIterator[None]:  # noqa: ARG001 - a Room
+    yield
+
 
 class Uploads:
     """The uploads of all principals. Every look-up names the principal: another's upload is not found."""
 
-    def __init__(self, blobs: BlobStore, limits: Limits) -> None:
+    def __init__(self, blobs: BlobStore, limits: Limits, room: Room = _unlimited) -> None:
         self._blobs = blobs
         self._limits = limits
+        self._room = room
         self._receiving: set[asyncio.Task[Any]] = set()
         self._closing = ""
         self._finishing: dict[str, asyncio.Task[None]] = {}
@@ -73,6 +83,7 @@ class Uploads:
 
         Raises:
             InvalidRequest, UploadOffsetOutOfRange, UploadIdReused: the call is wrong.
+            Exhausted: there is no room for an upload that would begin.
             UploadCorrupt: the whole has not the hash that was announced, and was removed.
             BlobUnavailable, Unavailable: not all could be stored; go on with what `get` tells.
         """
@@ -80,7 +91,8 @@ class Uploads:
         state = await self._begin(principal, target)
         if target.offset > state.received:
             raise UploadOffsetOutOfRange(target.upload_id, target.offset, state.received)
-        await self._take(target, Intake(self._blobs, state, target.offset), chunks)
+        async with self._room_for(principal, target, state):
+            await self._take(target, Intake(self._blobs, state, target.offset), chunks)
         state = await self._begin(principal, target)
         if state.received == target.size and not state.complete:
             state = await self._complete(principal, target, state)
@@ -119,6 +131,11 @@ class Uploads:
         if states[0].folder != folder:
             raise UploadIdReused(target.upload_id)
         return states[0]
+
+    def _room_for(self, principal: str, target: Target, state: UploadState) -> AbstractAsyncContextManager[None]:
+        """Ask for room when an upload begins: whoever was let in may go on to the end."""
+        begins = not state.complete and not state.chain
+        return self._room(principal, state.folder, target.size) if begins else nullcontext()
 
     async def _take(self, target: Target, intake: Intake, chunks: AsyncIterator[bytes]) -> None:
         task = asyncio.current_task()

@@ -28,6 +28,7 @@ class Signal(_message.Message):
     WORKER_ALIVE_FIELD_NUMBER: _builtins.int
     WORKER_GONE_FIELD_NUMBER: _builtins.int
     RUN_PROGRESS_FIELD_NUMBER: _builtins.int
+    GATEWAY_USE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def worker_alive(self) -> Global___WorkerAlive:
         """A worker is alive."""
@@ -40,18 +41,23 @@ class Signal(_message.Message):
     def run_progress(self) -> Global___RunProgress:
         """What a running item is doing."""
 
+    @_builtins.property
+    def gateway_use(self) -> Global___GatewayUse:
+        """What principals do on a gateway."""
+
     def __init__(
         self,
         *,
         worker_alive: Global___WorkerAlive | None = ...,
         worker_gone: Global___WorkerGone | None = ...,
         run_progress: Global___RunProgress | None = ...,
+        gateway_use: Global___GatewayUse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "run_progress", b"run_progress", "worker_alive", b"worker_alive", "worker_gone", b"worker_gone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["gateway_use", b"gateway_use", "kind", b"kind", "run_progress", b"run_progress", "worker_alive", b"worker_alive", "worker_gone", b"worker_gone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "run_progress", b"run_progress", "worker_alive", b"worker_alive", "worker_gone", b"worker_gone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway_use", b"gateway_use", "kind", b"kind", "run_progress", b"run_progress", "worker_alive", b"worker_alive", "worker_gone", b"worker_gone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["worker_alive", "worker_gone", "run_progress"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["worker_alive", "worker_gone", "run_progress", "gateway_use"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -152,3 +158,63 @@ class RunProgress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunProgress: _TypeAlias = RunProgress  # noqa: Y015
+
+@_typing.final
+class GatewayUse(_message.Message):
+    """What principals who have quotas do on a gateway. Sent every second while there is something to tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class PrincipalUse(_message.Message):
+        """What one of them does."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        PRINCIPAL_FIELD_NUMBER: _builtins.int
+        WATCHES_FIELD_NUMBER: _builtins.int
+        UPLOADS_FIELD_NUMBER: _builtins.int
+        CALLS_FIELD_NUMBER: _builtins.int
+        principal: _builtins.str
+        """Whose it is."""
+        watches: _builtins.int
+        """Watches under way."""
+        uploads: _builtins.int
+        """Calls under way that upload."""
+        calls: _builtins.int
+        """Calls admitted since this was told last."""
+        def __init__(
+            self,
+            *,
+            principal: _builtins.str = ...,
+            watches: _builtins.int = ...,
+            uploads: _builtins.int = ...,
+            calls: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "principal", b"principal", "uploads", b"uploads", "watches", b"watches"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    GATEWAY_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    gateway: _builtins.str
+    """The gateway, as `Marker.writer`."""
+    @_builtins.property
+    def uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___GatewayUse.PrincipalUse]:
+        """What they do; who is not named does what was told before, for a few seconds."""
+
+    def __init__(
+        self,
+        *,
+        gateway: _builtins.str = ...,
+        uses: _abc.Iterable[Global___GatewayUse.PrincipalUse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GatewayUse: _TypeAlias = GatewayUse  # noqa: Y015

@@ -18,9 +18,12 @@ from dispatch.shares import LIMITS
 from dispatch.task import read_task
 from dispatch.v1.event_pb2 import JobSpec, StoredInput
 from gateway.ids import job_id
+from gateway.ledger import Ledger
 from gateway.limits import Defaults, Limits
+from gateway.quotas import Quotas
 from gateway.store import Store
 from gateway.submit import Submitter
+from gateway.upload_tally import UploadTally
 from gateway.uploads import Uploads
 from worker.consume import Intake, queues_of
 
@@ -36,8 +39,9 @@ class Gateway:
     def __init__(self, broker: Broker, folder: str) -> None:
         limits, blobs = Limits(), open_blobs(f"file://{folder}")
         self.store = Store(broker.log)
+        ledger = Ledger(self.store, Quotas(), UploadTally(blobs))
         self.submitter = Submitter(
-            self.store, broker.tasks, blobs, Uploads(blobs, limits), limits=limits, defaults=Defaults(model=MODEL)
+            self.store, broker.tasks, blobs, Uploads(blobs, limits), ledger, limits=limits, defaults=Defaults(model=MODEL)
         )
 
     async def submit(self, principal: str, items: int) -> str:

@@ -84,6 +84,8 @@ class BlobServiceServicer:
         OUT_OF_RANGE (UPLOAD_OFFSET) when `offset` is beyond what was received; the metadata `received_bytes` tells that.
         ALREADY_EXISTS (UPLOAD_ID_REUSED) when the upload was begun with another size or hash.
         DATA_LOSS (UPLOAD_CORRUPT) when the whole has not the hash: it was removed, begin again.
+        RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: TOO_MANY_UPLOADS when the caller, or all callers of this gateway, have too many such
+        calls under way; QUOTA_BYTES when there is no room for an upload that would begin (one that was begun may go on to its end).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

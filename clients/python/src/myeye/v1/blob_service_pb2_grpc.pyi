@@ -48,6 +48,8 @@ class BlobServiceStub:
     OUT_OF_RANGE (UPLOAD_OFFSET) when `offset` is beyond what was received; the metadata `received_bytes` tells that.
     ALREADY_EXISTS (UPLOAD_ID_REUSED) when the upload was begun with another size or hash.
     DATA_LOSS (UPLOAD_CORRUPT) when the whole has not the hash: it was removed, begin again.
+    RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: TOO_MANY_UPLOADS when the caller, or all callers of this gateway, have too many such
+    calls under way; QUOTA_BYTES when there is no room for an upload that would begin (one that was begun may go on to its end).
     """
     UploadImage: _grpc.UnaryUnaryMultiCallable[_blob_service_pb2.UploadImageRequest, _blob_service_pb2.UploadImageResponse]
     """Takes a piece of an upload, for HTTP: the bytes are the body as it is, the target is in the path and the query. Otherwise as Upload.
@@ -93,6 +95,8 @@ class BlobServiceAsyncStub(BlobServiceStub):
     OUT_OF_RANGE (UPLOAD_OFFSET) when `offset` is beyond what was received; the metadata `received_bytes` tells that.
     ALREADY_EXISTS (UPLOAD_ID_REUSED) when the upload was begun with another size or hash.
     DATA_LOSS (UPLOAD_CORRUPT) when the whole has not the hash: it was removed, begin again.
+    RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: TOO_MANY_UPLOADS when the caller, or all callers of this gateway, have too many such
+    calls under way; QUOTA_BYTES when there is no room for an upload that would begin (one that was begun may go on to its end).
     """
     UploadImage: _aio.UnaryUnaryMultiCallable[_blob_service_pb2.UploadImageRequest, _blob_service_pb2.UploadImageResponse]  # type: ignore[assignment]
     """Takes a piece of an upload, for HTTP: the bytes are the body as it is, the target is in the path and the query. Otherwise as Upload.
@@ -141,6 +145,8 @@ class BlobServiceServicer(metaclass=_abc_1.ABCMeta):
         OUT_OF_RANGE (UPLOAD_OFFSET) when `offset` is beyond what was received; the metadata `received_bytes` tells that.
         ALREADY_EXISTS (UPLOAD_ID_REUSED) when the upload was begun with another size or hash.
         DATA_LOSS (UPLOAD_CORRUPT) when the whole has not the hash: it was removed, begin again.
+        RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo: TOO_MANY_UPLOADS when the caller, or all callers of this gateway, have too many such
+        calls under way; QUOTA_BYTES when there is no room for an upload that would begin (one that was begun may go on to its end).
         """
 
     @_abc_1.abstractmethod

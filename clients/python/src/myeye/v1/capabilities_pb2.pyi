@@ -101,6 +101,8 @@ class Limits(_message.Message):
     MAX_SESSION_CALLS_FIELD_NUMBER: _builtins.int
     MAX_SESSION_JOBS_FIELD_NUMBER: _builtins.int
     MAX_SESSION_UPDATES_FIELD_NUMBER: _builtins.int
+    MAX_WATCHES_FIELD_NUMBER: _builtins.int
+    MAX_UPLOADS_FIELD_NUMBER: _builtins.int
     max_message_bytes: _builtins.int
     """Size of one gRPC message, in bytes. Beyond it the server's transport answers RESOURCE_EXHAUSTED."""
     max_items_per_job: _builtins.int
@@ -151,6 +153,14 @@ class Limits(_message.Message):
     """Jobs that one Session follows at once, its submits without an answer among them. One more is answered with RESOURCE_EXHAUSTED."""
     max_session_updates: _builtins.int
     """Updates that one Session sends ahead of the client's acks."""
+    max_watches: _builtins.int
+    """Watch, WatchMany, Wait and Session calls on one gateway at once, of all callers; 0: no limit. Beyond it they are RESOURCE_EXHAUSTED
+    (TOO_MANY_WATCHES).
+    """
+    max_uploads: _builtins.int
+    """Upload and UploadImage calls on one gateway at once, of all callers; 0: no limit. Beyond it they are RESOURCE_EXHAUSTED
+    (TOO_MANY_UPLOADS).
+    """
     @_builtins.property
     def max_start_deadline(self) -> _duration_pb2.Duration:
         """Longest `start_deadline`."""
@@ -198,14 +208,94 @@ class Limits(_message.Message):
         max_session_calls: _builtins.int = ...,
         max_session_jobs: _builtins.int = ...,
         max_session_updates: _builtins.int = ...,
+        max_watches: _builtins.int = ...,
+        max_uploads: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["max_execution_timeout", b"max_execution_timeout", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_wait", b"max_wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_attempts", b"max_attempts", "max_categories", b"max_categories", "max_category_length", b"max_category_length", "max_execution_timeout", b"max_execution_timeout", "max_fps", b"max_fps", "max_items_per_job", b"max_items_per_job", "max_label_key_length", b"max_label_key_length", "max_label_value_length", b"max_label_value_length", "max_labels", b"max_labels", "max_listed_items", b"max_listed_items", "max_message_bytes", b"max_message_bytes", "max_name_length", b"max_name_length", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_pixels", b"max_pixels", "max_reasons", b"max_reasons", "max_request_id_length", b"max_request_id_length", "max_results", b"max_results", "max_retries", b"max_retries", "max_session_calls", b"max_session_calls", "max_session_jobs", b"max_session_jobs", "max_session_updates", b"max_session_updates", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_upload_bytes", b"max_upload_bytes", "max_video_frames", b"max_video_frames", "max_wait", b"max_wait", "max_watch_targets", b"max_watch_targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_attempts", b"max_attempts", "max_categories", b"max_categories", "max_category_length", b"max_category_length", "max_execution_timeout", b"max_execution_timeout", "max_fps", b"max_fps", "max_items_per_job", b"max_items_per_job", "max_label_key_length", b"max_label_key_length", "max_label_value_length", b"max_label_value_length", "max_labels", b"max_labels", "max_listed_items", b"max_listed_items", "max_message_bytes", b"max_message_bytes", "max_name_length", b"max_name_length", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_pixels", b"max_pixels", "max_reasons", b"max_reasons", "max_request_id_length", b"max_request_id_length", "max_results", b"max_results", "max_retries", b"max_retries", "max_session_calls", b"max_session_calls", "max_session_jobs", b"max_session_jobs", "max_session_updates", b"max_session_updates", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_upload_bytes", b"max_upload_bytes", "max_uploads", b"max_uploads", "max_video_frames", b"max_video_frames", "max_wait", b"max_wait", "max_watch_targets", b"max_watch_targets", "max_watches", b"max_watches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Limits: _TypeAlias = Limits  # noqa: Y015
+
+@_typing.final
+class Quota(_message.Message):
+    """What the caller may have at once, and how often it may call, on all gateways together; 0: no limit. Beyond it a call is
+    RESOURCE_EXHAUSTED with QuotaFailure and RetryInfo, and nothing of it is kept; the metadata `limit` tells the limit.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_JOBS_FIELD_NUMBER: _builtins.int
+    MAX_ITEMS_FIELD_NUMBER: _builtins.int
+    MAX_STORED_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_CALLS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    MAX_BURST_FIELD_NUMBER: _builtins.int
+    MAX_WATCHES_FIELD_NUMBER: _builtins.int
+    MAX_UPLOADS_FIELD_NUMBER: _builtins.int
+    max_jobs: _builtins.int
+    """Jobs that have not ended (QUOTA_JOBS)."""
+    max_items: _builtins.int
+    """Items that have not ended (QUOTA_ITEMS)."""
+    max_stored_bytes: _builtins.int
+    """Bytes that are stored (QUOTA_BYTES): the inputs of jobs until these are removed, and uploads, as large as announced, until they expire."""
+    max_calls_per_second: _builtins.float
+    """Calls a second, in the long run (RATE_LIMITED). Each call of a Session is one."""
+    max_burst: _builtins.float
+    """Calls at once, if there were none before (RATE_LIMITED)."""
+    max_watches: _builtins.int
+    """Watch, WatchMany, Wait and Session calls at once (TOO_MANY_WATCHES)."""
+    max_uploads: _builtins.int
+    """Upload and UploadImage calls at once (TOO_MANY_UPLOADS)."""
+    def __init__(
+        self,
+        *,
+        max_jobs: _builtins.int = ...,
+        max_items: _builtins.int = ...,
+        max_stored_bytes: _builtins.int = ...,
+        max_calls_per_second: _builtins.float = ...,
+        max_burst: _builtins.float = ...,
+        max_watches: _builtins.int = ...,
+        max_uploads: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_burst", b"max_burst", "max_calls_per_second", b"max_calls_per_second", "max_items", b"max_items", "max_jobs", b"max_jobs", "max_stored_bytes", b"max_stored_bytes", "max_uploads", b"max_uploads", "max_watches", b"max_watches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Quota: _TypeAlias = Quota  # noqa: Y015
+
+@_typing.final
+class Holdings(_message.Message):
+    """What the caller has, as this gateway knows it now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOBS_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    STORED_BYTES_FIELD_NUMBER: _builtins.int
+    jobs: _builtins.int
+    """Jobs that have not ended."""
+    items: _builtins.int
+    """Items that have not ended."""
+    stored_bytes: _builtins.int
+    """Bytes that are stored. Uploads are counted if there is a limit, and those of the last seconds may be missing."""
+    def __init__(
+        self,
+        *,
+        jobs: _builtins.int = ...,
+        items: _builtins.int = ...,
+        stored_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "jobs", b"jobs", "stored_bytes", b"stored_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Holdings: _TypeAlias = Holdings  # noqa: Y015
 
 @_typing.final
 class Defaults(_message.Message):

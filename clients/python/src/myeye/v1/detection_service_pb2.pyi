@@ -1478,6 +1478,8 @@ class GetCapabilitiesResponse(_message.Message):
     SERVER_TIME_FIELD_NUMBER: _builtins.int
     VIDEO_MEDIA_TYPES_FIELD_NUMBER: _builtins.int
     TOMBSTONE_RETENTION_FIELD_NUMBER: _builtins.int
+    QUOTA_FIELD_NUMBER: _builtins.int
+    HOLDINGS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     @_builtins.property
@@ -1508,6 +1510,14 @@ class GetCapabilitiesResponse(_message.Message):
     def tombstone_retention(self) -> _duration_pb2.Duration:
         """How long the reason JOB_PURGED is given for a removed job, before it is JOB_NOT_FOUND."""
 
+    @_builtins.property
+    def quota(self) -> _capabilities_pb2.Quota:
+        """What the caller may have."""
+
+    @_builtins.property
+    def holdings(self) -> _capabilities_pb2.Holdings:
+        """What the caller has."""
+
     def __init__(
         self,
         *,
@@ -1519,10 +1529,12 @@ class GetCapabilitiesResponse(_message.Message):
         server_time: _timestamp_pb2.Timestamp | None = ...,
         video_media_types: _abc.Iterable[_builtins.str] | None = ...,
         tombstone_retention: _duration_pb2.Duration | None = ...,
+        quota: _capabilities_pb2.Quota | None = ...,
+        holdings: _capabilities_pb2.Holdings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "limits", b"limits", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "holdings", b"holdings", "limits", b"limits", "quota", b"quota", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "limits", b"limits", "media_types", b"media_types", "models", b"models", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention", "version", b"version", "video_media_types", b"video_media_types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "holdings", b"holdings", "limits", b"limits", "media_types", b"media_types", "models", b"models", "quota", b"quota", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention", "version", b"version", "video_media_types", b"video_media_types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

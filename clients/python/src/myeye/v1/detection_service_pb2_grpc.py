@@ -29,7 +29,8 @@ class DetectionServiceStub:
     """Finds objects in pictures, on other processes and machines.
 
     Every error carries a google.rpc.ErrorInfo with domain "myeye" and a reason. Common to all methods: UNAVAILABLE with a RetryInfo while
-    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE).
+    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE). RESOURCE_EXHAUSTED with
+    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`.
     Failures of the work itself are in `Job.error` and `Item.error`, never in the status of a call.
     """
 
@@ -110,7 +111,8 @@ class DetectionServiceServicer:
     """Finds objects in pictures, on other processes and machines.
 
     Every error carries a google.rpc.ErrorInfo with domain "myeye" and a reason. Common to all methods: UNAVAILABLE with a RetryInfo while
-    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE).
+    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE). RESOURCE_EXHAUSTED with
+    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`.
     Failures of the work itself are in `Job.error` and `Item.error`, never in the status of a call.
     """
 
@@ -121,7 +123,7 @@ class DetectionServiceServicer:
         counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
         NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
         `upload_id` names it. The same bytes are the same request, uploaded or not.
-        RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
+        RESOURCE_EXHAUSTED (QUEUE_FULL; QUOTA_JOBS, QUOTA_ITEMS, QUOTA_BYTES, see `Quota`) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,6 +144,7 @@ class DetectionServiceServicer:
         The first message comes at once: where there is nothing to tell, a heartbeat. Ends OK only after job_finished; every other end
         is to be resumed with after_sequence.
         NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when after_sequence is beyond the history.
+        RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) with QuotaFailure and RetryInfo when the caller, or all callers of this gateway, have too many.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,6 +160,7 @@ class DetectionServiceServicer:
         label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
         NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
         OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
+        RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch: of however many jobs, it is one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,7 +179,7 @@ class DetectionServiceServicer:
         repeat what has no answer, with its request_id.
         Ends OK when the client has half-closed the stream, every call is answered, and the end of each job followed was told. INVALID_ARGUMENT with a
         BadRequest ends it for `open` in a later message than the first, a call that asks for nothing, a correlation_id that another call without an
-        answer has, more calls in one message than the window has, and acks of what was not sent.
+        answer has, more calls in one message than the window has, and acks of what was not sent. RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,7 +188,7 @@ class DetectionServiceServicer:
     def Wait(self, request, context):
         """Answers when the job is terminal, or with its latest state when the timeout has passed: look at `job.state`.
 
-        NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). INVALID_ARGUMENT for a timeout out of range.
+        NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). INVALID_ARGUMENT for a timeout out of range. RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -336,7 +340,8 @@ class DetectionService:
     """Finds objects in pictures, on other processes and machines.
 
     Every error carries a google.rpc.ErrorInfo with domain "myeye" and a reason. Common to all methods: UNAVAILABLE with a RetryInfo while
-    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE).
+    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE). RESOURCE_EXHAUSTED with
+    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`.
     Failures of the work itself are in `Job.error` and `Item.error`, never in the status of a call.
     """
 

@@ -30,7 +30,8 @@ class DetectionServiceStub:
     """Finds objects in pictures, on other processes and machines.
 
     Every error carries a google.rpc.ErrorInfo with domain "myeye" and a reason. Common to all methods: UNAVAILABLE with a RetryInfo while
-    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE).
+    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE). RESOURCE_EXHAUSTED with
+    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`.
     Failures of the work itself are in `Job.error` and `Item.error`, never in the status of a call.
     """
 
@@ -45,7 +46,7 @@ class DetectionServiceStub:
     counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
     NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
     `upload_id` names it. The same bytes are the same request, uploaded or not.
-    RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
+    RESOURCE_EXHAUSTED (QUEUE_FULL; QUOTA_JOBS, QUOTA_ITEMS, QUOTA_BYTES, see `Quota`) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
     """
     SubmitImage: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.SubmitImageRequest, _detection_service_pb2.SubmitImageResponse]
     """Accepts a job of one picture, for HTTP: the picture is the body as it is, and all else are query parameters. Otherwise as Submit.
@@ -58,6 +59,7 @@ class DetectionServiceStub:
     The first message comes at once: where there is nothing to tell, a heartbeat. Ends OK only after job_finished; every other end
     is to be resumed with after_sequence.
     NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when after_sequence is beyond the history.
+    RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) with QuotaFailure and RetryInfo when the caller, or all callers of this gateway, have too many.
     """
     WatchMany: _grpc.UnaryStreamMultiCallable[_detection_service_pb2.WatchManyRequest, _detection_service_pb2.WatchManyResponse]
     """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch, and
@@ -69,6 +71,7 @@ class DetectionServiceStub:
     label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
     NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
     OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
+    RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch: of however many jobs, it is one.
     """
     Session: _grpc.StreamStreamMultiCallable[_detection_service_pb2.SessionRequest, _detection_service_pb2.SessionResponse]
     """Hands in and follows many jobs over one stream, where calls of their own would cost more than the work: what Submit, Watch and Cancel
@@ -83,12 +86,12 @@ class DetectionServiceStub:
     repeat what has no answer, with its request_id.
     Ends OK when the client has half-closed the stream, every call is answered, and the end of each job followed was told. INVALID_ARGUMENT with a
     BadRequest ends it for `open` in a later message than the first, a call that asks for nothing, a correlation_id that another call without an
-    answer has, more calls in one message than the window has, and acks of what was not sent.
+    answer has, more calls in one message than the window has, and acks of what was not sent. RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch.
     """
     Wait: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.WaitRequest, _detection_service_pb2.WaitResponse]
     """Answers when the job is terminal, or with its latest state when the timeout has passed: look at `job.state`.
 
-    NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). INVALID_ARGUMENT for a timeout out of range.
+    NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). INVALID_ARGUMENT for a timeout out of range. RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch.
     """
     Get: _grpc.UnaryUnaryMultiCallable[_detection_service_pb2.GetRequest, _detection_service_pb2.GetResponse]
     """Answers with a job and its items. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED)."""
@@ -132,7 +135,8 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     """Finds objects in pictures, on other processes and machines.
 
     Every error carries a google.rpc.ErrorInfo with domain "myeye" and a reason. Common to all methods: UNAVAILABLE with a RetryInfo while
-    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE).
+    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE). RESOURCE_EXHAUSTED with
+    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`.
     Failures of the work itself are in `Job.error` and `Item.error`, never in the status of a call.
     """
 
@@ -144,7 +148,7 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
     NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
     `upload_id` names it. The same bytes are the same request, uploaded or not.
-    RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
+    RESOURCE_EXHAUSTED (QUEUE_FULL; QUOTA_JOBS, QUOTA_ITEMS, QUOTA_BYTES, see `Quota`) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
     """
     SubmitImage: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.SubmitImageRequest, _detection_service_pb2.SubmitImageResponse]  # type: ignore[assignment]
     """Accepts a job of one picture, for HTTP: the picture is the body as it is, and all else are query parameters. Otherwise as Submit.
@@ -157,6 +161,7 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     The first message comes at once: where there is nothing to tell, a heartbeat. Ends OK only after job_finished; every other end
     is to be resumed with after_sequence.
     NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when after_sequence is beyond the history.
+    RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) with QuotaFailure and RetryInfo when the caller, or all callers of this gateway, have too many.
     """
     WatchMany: _aio.UnaryStreamMultiCallable[_detection_service_pb2.WatchManyRequest, _detection_service_pb2.WatchManyResponse]  # type: ignore[assignment]
     """Streams the histories and progress of several jobs, either named ones or all that have some labels. Per job it is as Watch, and
@@ -168,6 +173,7 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
     NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
     OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
+    RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch: of however many jobs, it is one.
     """
     Session: _aio.StreamStreamMultiCallable[_detection_service_pb2.SessionRequest, _detection_service_pb2.SessionResponse]  # type: ignore[assignment]
     """Hands in and follows many jobs over one stream, where calls of their own would cost more than the work: what Submit, Watch and Cancel
@@ -182,12 +188,12 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     repeat what has no answer, with its request_id.
     Ends OK when the client has half-closed the stream, every call is answered, and the end of each job followed was told. INVALID_ARGUMENT with a
     BadRequest ends it for `open` in a later message than the first, a call that asks for nothing, a correlation_id that another call without an
-    answer has, more calls in one message than the window has, and acks of what was not sent.
+    answer has, more calls in one message than the window has, and acks of what was not sent. RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch.
     """
     Wait: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.WaitRequest, _detection_service_pb2.WaitResponse]  # type: ignore[assignment]
     """Answers when the job is terminal, or with its latest state when the timeout has passed: look at `job.state`.
 
-    NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). INVALID_ARGUMENT for a timeout out of range.
+    NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). INVALID_ARGUMENT for a timeout out of range. RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch.
     """
     Get: _aio.UnaryUnaryMultiCallable[_detection_service_pb2.GetRequest, _detection_service_pb2.GetResponse]  # type: ignore[assignment]
     """Answers with a job and its items. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED)."""
@@ -230,7 +236,8 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds objects in pictures, on other processes and machines.
 
     Every error carries a google.rpc.ErrorInfo with domain "myeye" and a reason. Common to all methods: UNAVAILABLE with a RetryInfo while
-    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE).
+    the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE). RESOURCE_EXHAUSTED with
+    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`.
     Failures of the work itself are in `Job.error` and `Item.error`, never in the status of a call.
     """
 
@@ -246,7 +253,7 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
         NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
         `upload_id` names it. The same bytes are the same request, uploaded or not.
-        RESOURCE_EXHAUSTED (QUEUE_FULL) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
+        RESOURCE_EXHAUSTED (QUEUE_FULL; QUOTA_JOBS, QUOTA_ITEMS, QUOTA_BYTES, see `Quota`) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
         """
 
     @_abc_1.abstractmethod
@@ -271,6 +278,7 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         The first message comes at once: where there is nothing to tell, a heartbeat. Ends OK only after job_finished; every other end
         is to be resumed with after_sequence.
         NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when after_sequence is beyond the history.
+        RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) with QuotaFailure and RetryInfo when the caller, or all callers of this gateway, have too many.
         """
 
     @_abc_1.abstractmethod
@@ -288,6 +296,7 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         label. NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED), at once, when there is no such job; the metadata `job_ids` names them.
         NOT_FOUND (JOB_PURGED) also when a target was removed before its end could be told.
         OUT_OF_RANGE (CURSOR_OUT_OF_RANGE) when an after_sequence is beyond its history; the metadata `job_id` names the job.
+        RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch: of however many jobs, it is one.
         """
 
     @_abc_1.abstractmethod
@@ -308,7 +317,7 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         repeat what has no answer, with its request_id.
         Ends OK when the client has half-closed the stream, every call is answered, and the end of each job followed was told. INVALID_ARGUMENT with a
         BadRequest ends it for `open` in a later message than the first, a call that asks for nothing, a correlation_id that another call without an
-        answer has, more calls in one message than the window has, and acks of what was not sent.
+        answer has, more calls in one message than the window has, and acks of what was not sent. RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch.
         """
 
     @_abc_1.abstractmethod
@@ -319,7 +328,7 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_detection_service_pb2.WaitResponse, _abc.Awaitable[_detection_service_pb2.WaitResponse]]:
         """Answers when the job is terminal, or with its latest state when the timeout has passed: look at `job.state`.
 
-        NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). INVALID_ARGUMENT for a timeout out of range.
+        NOT_FOUND (JOB_NOT_FOUND, JOB_PURGED). INVALID_ARGUMENT for a timeout out of range. RESOURCE_EXHAUSTED (TOO_MANY_WATCHES) as Watch.
         """
 
     @_abc_1.abstractmethod
