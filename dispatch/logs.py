@@ -1,4 +1,4 @@
-"""How log lines are written: as text, or as one JSON object a line. Both name the job, the item and the attempt."""
+"""How log lines are written: as text, or as one JSON object a line. Both name the job, item, attempt and trace, if any."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import logging
 import time
 from typing import IO
+
+from dispatch.trace import current, trace_id
 
 FIELDS = ("job", "item", "attempt")
 
@@ -55,4 +57,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    return {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+    fields: dict[str, object] = {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
+    if trace := trace_id(current()):
+        fields["trace"] = trace
+    return fields

@@ -9,6 +9,8 @@ GRPC_STATUS = (
     '%COALESCE({"operators": [{"command": "RESP", "param": "GRPC-STATUS"}, {"command": "TRAILER", "param": "GRPC-STATUS"}]})%'
 )
 TIME = "%START_TIME(%Y-%m-%d %H:%M:%S.%3f)%"
+# one that begins here, when spans are sent, or the caller's
+TRACE = '%COALESCE({"operators": [{"command": "TRACE_ID"}, {"command": "DYNAMIC_METADATA", "param": "edge:trace"}]})%'
 FIELDS = {
     "method": "%REQ(X-ENVOY-ORIGINAL-METHOD?:METHOD)%",
     "path": "%PATH(NQ)%",
@@ -16,6 +18,7 @@ FIELDS = {
     "grpc_status": GRPC_STATUS,
     "duration_ms": "%DURATION%",
     "job": "%DYNAMIC_METADATA(edge:job)%",
+    "trace": TRACE,
     "gateway": "%UPSTREAM_HOST%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
     "flags": "%RESPONSE_FLAGS%",

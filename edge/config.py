@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from edge.address import Address
 from edge.errors import ConfigurationError
 from edge.page import find_page
+from edge.tracing import Collector, read_collector
 
 LOG_FORMATS = ("text", "json")
 DEFAULT_MAX_BODY_BYTES = 43 * 1024 * 1024
@@ -38,6 +39,8 @@ class Config:
     log_format: str
     metrics: Address | None
     """Where Envoy's metrics are served; None: nowhere."""
+    tracing: Collector | None
+    """Where spans are sent; None: nowhere."""
     insecure: bool
 
     def __post_init__(self) -> None:
@@ -93,6 +96,7 @@ def read_order(arguments: Sequence[str], environment: Mapping[str, str]) -> Orde
         max_body_bytes=given.max_body,
         web=given.web,
         log_format=given.log_format,
+        tracing=read_collector(environment),
         metrics=Address.parse(given.metrics.replace("localhost:", "127.0.0.1:")) if given.metrics else None,
         insecure=given.insecure,
     )

@@ -17,6 +17,7 @@ from edge.methods import OPENAPI, refusals
 from edge.metrics import admin_cluster, metrics_listener
 from edge.page import PageFile, page_routes, read_page
 from edge.replies import mappers
+from edge.tracing import collector_cluster, tracing
 
 TEMPLATE = Path(__file__).with_name("envoy.yaml")
 ROUTES_AT, RESOURCES_AT = 24, 4
@@ -42,13 +43,16 @@ def fill(config: Config, *, admin: str) -> str:
         "descriptor": base64.b64encode(descriptor_set()).decode(),
         "log_format": log_format(config.log_format),
         "replies": mappers(),
+        "tracing": tracing(config.tracing) if config.tracing else None,
     }
     # JSON is YAML, and so every value is quoted as it must be
     filled = {name: json.dumps(value) for name, value in values.items()}
     filled["files"] = _listed(page_routes([*read_page(config.web), openapi]), ROUTES_AT)
     filled["refusals"] = _listed(refusals(), ROUTES_AT)
     filled["more_listeners"] = _listed([metrics_listener(config.metrics)] if config.metrics else [], RESOURCES_AT)
-    filled["more_clusters"] = _listed([admin_cluster(admin)] if config.metrics else [], RESOURCES_AT)
+    clusters = [admin_cluster(admin)] if config.metrics else []
+    clusters += [collector_cluster(config.tracing)] if config.tracing else []
+    filled["more_clusters"] = _listed(clusters, RESOURCES_AT)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(filled)
 
 

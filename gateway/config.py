@@ -15,6 +15,7 @@ from gateway.identity.options import IdentityOptions, add_identity_flags, read_i
 from gateway.limits import MAX_UPLOAD_BYTES
 from gateway.tls import TlsOptions, add_tls_flags, read_tls
 from telemetry.endpoint import check_address
+from telemetry.tracing import tracing_wanted
 
 DEFAULT_PORT = 50051
 LARGEST_UPLOAD_BYTES = 5 * 1024**3
@@ -42,6 +43,8 @@ class Config:
     upload_ttl_s: float
     installation: str
     log_format: str
+    tracing: bool
+    """Whether spans are sent, by OpenTelemetry's own settings."""
     metrics: str
     """Where the metrics are served; empty: nowhere."""
     health: Path | None
@@ -170,6 +173,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         upload_ttl_s=given.upload_ttl,
         installation=given.installation,
         log_format=given.log_format,
+        tracing=tracing_wanted(environment),
         metrics=given.metrics,
         health=Path(given.health) if given.health else None,
         insecure=given.insecure,

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from os import getpid
+from socket import gethostname
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,6 +59,7 @@ from telemetry.endpoint import serve_metrics
 from telemetry.metered_blobs import MeteredBlobs
 from telemetry.metered_broker import MeteredBroker
 from telemetry.registry import new_registry
+from telemetry.tracing import SilentTracer, Tracer, open_tracer
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +95,7 @@ async def serve(config: Config, limits: Limits | None = None) -> AsyncIterator[i
     )
     defaults = Defaults(model=config.model, upload_ttl_ns=int(config.upload_ttl_s * 1e9))
     registry = new_registry("gateway")
+    tracer = open_tracer("gateway", f"{gethostname()}-{getpid()}") if config.tracing else SilentTracer()
     blobs = open_blobs(config.blobs)
     await blobs.check()
     broker = await connect(config.broker, BrokerOptions(name=config.installation, max_queue_length=config.max_queue_length))
@@ -99,17 +103,24 @@ async def serve(config: Config, limits: Limits | None = None) -> AsyncIterator[i
         metered = MeteredBroker(broker, registry), MeteredBlobs(blobs, registry)
         async with (
             serve_metrics(registry, config.metrics),
-            _serve_with(config, limits, defaults, *metered, registry) as port,
+            _serve_with(config, limits, defaults, *metered, registry, tracer) as port,
         ):
             yield port
     finally:
         await broker.close()
+        await tracer.close()
         log.info("gateway stopped")
 
 
 @asynccontextmanager
 async def _serve_with(
-    config: Config, limits: Limits, defaults: Defaults, broker: Broker, blobs: BlobStore, registry: CollectorRegistry
+    config: Config,
+    limits: Limits,
+    defaults: Defaults,
+    broker: Broker,
+    blobs: BlobStore,
+    registry: CollectorRegistry,
+    tracer: Tracer,
 ) -> AsyncIterator[int]:
     store = Store(broker.log)
     workers = Workers()
@@ -150,7 +161,8 @@ async def _serve_with(
     authenticator = config.identity.open()
     ours = (f"/{NAME}/", f"/{BLOB_SERVICE}/")
     doorkeeper = Doorkeeper(ours, health.closed, authenticator, guard, traffic)
-    server = grpc.aio.server(interceptors=[Observer(ours, metrics), doorkeeper], options=_channel_options(limits))
+    observer = Observer(ours, metrics, tracer, store.traceparent_of)
+    server = grpc.aio.server(interceptors=[observer, doorkeeper], options=_channel_options(limits))
     add_DetectionServiceServicer_to_server(service, server)
     _pass_bytes_through(service, server)
     add_BlobServiceServicer_to_server(

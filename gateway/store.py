@@ -16,6 +16,7 @@ from dispatch.fold import Change, Fold
 from dispatch.journal import Journal
 from dispatch.lifecycle import Job, State
 from dispatch.ports import EventLog
+from dispatch.v1.event_pb2 import JobSpec
 from dispatch.v1.signal_pb2 import RunProgress
 from gateway.backlog import Backlog
 from gateway.errors import JobNotFound, JobPurged, JobsNotFound, Unavailable
@@ -154,6 +155,11 @@ class Store:
             passed.add(job_id)
             job_id = retries[-1]
         return job_id
+
+    def traceparent_of(self, job_id: str) -> str:
+        """Give the traceparent of the call that made a job, whoever's it is; empty when it was not traced, or there is none."""
+        job = self.fold.jobs.get(job_id)
+        return JobSpec.FromString(job.spec.body).traceparent if job else ""
 
     # -- waiting for news
 

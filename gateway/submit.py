@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import Any
 
+from dispatch import trace
 from dispatch.codec import spec_of, timestamp
 from dispatch.errors import BlobNotFound, BlobUnavailable, QueueFull
 from dispatch.events import Accepted, Enqueued, Refused
@@ -296,6 +297,7 @@ def tasks_of(job: Job) -> list[Task]:
 def _accepted(order: Order, folder: str) -> Accepted:
     spec = JobSpec()
     spec.CopyFrom(order.spec)
+    spec.traceparent = trace.current()
     spec.inputs.extend(stored_inputs(order.pictures, folder))
     return Accepted(
         id=new_event_id(),

@@ -6,12 +6,13 @@ import logging
 import secrets
 import time
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dispatch.events import Failed, Failure, FramesFound, Started, Succeeded
 from dispatch.journal import new_event_id
 from dispatch.v1.task_pb2 import Task
+from worker.trail import Trail
 from worker.view import Claim
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Attempt:
     claim: Claim
     number: int
     begun_ns: int
+    trail: Trail = field(default_factory=Trail)
 
     @classmethod
     def begin(cls, task: Task) -> Attempt:

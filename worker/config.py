@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from dispatch.errors import ConfigurationError
 from dispatch.options import MAX_PIXELS
 from telemetry.endpoint import check_address
+from telemetry.tracing import tracing_wanted
 from worker.backoff import Backoff
 from worker.detection import Engine
 
@@ -65,6 +66,8 @@ class Config:
     max_pixels: int = MAX_PIXELS
     """Pictures with more are refused before they are decoded."""
     log_format: str = "text"
+    tracing: bool = False
+    """Whether spans are sent, by OpenTelemetry's own settings."""
     metrics: str = ""
     """Where the metrics are served; empty: nowhere."""
     installation: str = "myeye"
@@ -121,6 +124,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         drain_s=given.drain,
         max_pixels=given.max_pixels,
         log_format=given.log_format,
+        tracing=tracing_wanted(environment),
         metrics=given.metrics,
         installation=given.installation,
         max_queue_length=given.max_queue_length,

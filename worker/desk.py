@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from dispatch.ports import BlobStore, TaskQueue
+from telemetry.tracing import Tracer
 from worker.backoff import Backoff
 from worker.detection import DetectorPool
 from worker.metrics import Metrics
@@ -27,4 +28,5 @@ class Desk:
     max_pixels: int
     progress: Progress
     metrics: Metrics
+    tracer: Tracer
     backoff: Backoff

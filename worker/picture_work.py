@@ -53,6 +53,7 @@ class PictureWork:
         self._picture = b""
 
     def _note(self, stage: Stage) -> None:
+        self._attempt.trail.enter(stage)
         self._desk.progress.note(self._attempt.claim, stage)
 
     async def _keep(self, outcome: DetectOutcome) -> float:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from dispatch.codec import nanoseconds
@@ -19,7 +21,10 @@ from dispatch.journal import new_event_id
 from dispatch.lifecycle import State
 from dispatch.ports import Delivery, Kind
 from dispatch.task import ImpossibleTask, UnreadableTask, check_task, read_task
+from dispatch.trace import enter, valid
 from dispatch.v1.task_pb2 import Task
+from telemetry.tracing import Attributes, Span
+from telemetry.tracing import Kind as SpanKind
 from worker.attempt import Attempt
 from worker.desk import Desk
 from worker.failure import FORESEEN, failure_of
@@ -55,8 +60,21 @@ async def run(desk: Desk, delivery: Delivery) -> None:
         await delivery.ack()
     else:
         kind = Kind.VIDEO if task.HasField("video") else Kind.PICTURE
-        with desk.metrics.attempt(desk.pool.model.name, kind) as tally:
-            await _Run(desk, delivery, Attempt.begin(task), tally).execute()
+        with desk.metrics.attempt(desk.pool.model.name, kind) as tally, _span(desk, task, kind, tally) as span:
+            await _Run(desk, delivery, Attempt.begin(task), tally, span).execute()
+
+
+@contextmanager
+def _span(desk: Desk, task: Task, kind: Kind, tally: Tally) -> Iterator[Span]:
+    """Let what is done in the context belong to the trace of the call that asked for it."""
+    what: Attributes = {"myeye.job": task.job_id, "myeye.item": task.item, "myeye.worker": desk.worker, "myeye.kind": kind.value}
+    with desk.tracer.span(f"attempt {desk.pool.model.name}", SpanKind.CONSUMER, valid(task.traceparent), what) as span:
+        enter(span.traceparent)
+        yield span
+        span.set(myeye__outcome=tally.outcome)
+        if tally.reason:
+            span.set(myeye__reason=tally.reason)
+            span.fail(tally.reason)
 
 
 def _too_late(task: Task, delivery: Delivery) -> bool:
@@ -73,11 +91,12 @@ async def _expired(desk: Desk, task: Task) -> bool:
 
 
 class _Run:
-    def __init__(self, desk: Desk, delivery: Delivery, attempt: Attempt, tally: Tally) -> None:
+    def __init__(self, desk: Desk, delivery: Delivery, attempt: Attempt, tally: Tally, span: Span) -> None:
         self._desk = desk
         self._delivery = delivery
         self._attempt = attempt
         self._tally = tally
+        self._span = span
         self._work: Work = VideoWork(desk, attempt) if attempt.task.HasField("video") else PictureWork(desk, attempt)
 
     async def execute(self) -> None:
@@ -107,10 +126,14 @@ class _Run:
     async def _do(self, fetch: asyncio.Future[None]) -> None:
         if item := self._desk.view.item(self._attempt.claim):
             self._attempt = replace(self._attempt, number=item.attempt)
+        self._span.set(myeye__attempt=self._attempt.number)
         self._attempt.log.debug("started")
         try:
             async with self._desk.view.holding(self._attempt.claim):
-                succeeded = await self._work.do(fetch)
+                try:
+                    succeeded = await self._work.do(fetch)
+                finally:
+                    self._tell_stages()
         except ItemLost:
             self._tally.outcome = "stopped"
             self._attempt.log.info("stopped: the item is no longer this run's")
@@ -123,6 +146,11 @@ class _Run:
             await self._fail(error)
         else:
             await self._succeed(succeeded)
+
+    def _tell_stages(self) -> None:
+        if self._desk.tracer.on:
+            for name, begun_ns, ended_ns in self._attempt.trail.stages(time.time_ns()):
+                self._desk.tracer.past(name, self._span.traceparent, begun_ns, ended_ns, {})
 
     async def _succeed(self, event: Succeeded) -> None:
         verdict = await self._desk.view.journal.insist(event)

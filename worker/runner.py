@@ -22,6 +22,7 @@ from telemetry.endpoint import serve_metrics
 from telemetry.metered_blobs import MeteredBlobs
 from telemetry.metered_broker import MeteredBroker
 from telemetry.registry import new_registry
+from telemetry.tracing import SilentTracer, Tracer, open_tracer
 from worker.config import Config
 from worker.consume import Intake, queues_of
 from worker.desk import Desk
@@ -65,22 +66,27 @@ async def run_worker(config: Config, pools: Sequence[DetectorPool], *, stop: asy
         broker = MeteredBroker(await connect(config.broker, options), registry)
         stack.push_async_callback(broker.close)
         metrics = Metrics(registry, pools)
+        tracer = open_tracer("worker", config.name) if config.tracing else SilentTracer()
+        stack.push_async_callback(tracer.close)
         for pool in pools:
             stack.push_async_callback(pool.close)
             await pool.start()
-        worker = _Worker(config, pools, broker, blobs, metrics)
+        worker = _Worker(config, pools, broker, blobs, metrics, tracer)
         await stack.enter_async_context(tell_health(config.health, lambda: worker.serving))
         await worker.work(stop)
     log.info("worker %s stopped", config.name)
 
 
 class _Worker:
-    def __init__(self, config: Config, pools: Sequence[DetectorPool], broker: Broker, blobs: BlobStore, metrics: Metrics) -> None:
+    def __init__(
+        self, config: Config, pools: Sequence[DetectorPool], broker: Broker, blobs: BlobStore, metrics: Metrics, tracer: Tracer
+    ) -> None:
         self._config = config
         self._pools = pools
         self._broker = broker
         self._blobs = blobs
         self._metrics = metrics
+        self._tracer = tracer
         self._view = View(broker.log, lookback_s=config.lookback_s)
         self._progress = Progress(broker.signals)
         self._consuming = False
@@ -155,6 +161,7 @@ class _Worker:
             max_pixels=self._config.max_pixels,
             progress=self._progress,
             metrics=self._metrics,
+            tracer=self._tracer,
             backoff=self._config.backoff,
         )
 

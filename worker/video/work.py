@@ -219,6 +219,7 @@ class VideoWork:
         self._annotate_s = drawn.annotate_s + time.monotonic() - begun_s
 
     def _note(self, stage: Stage) -> None:
+        self._attempt.trail.enter(stage)
         total = max(self._opened.frames_total, self._frames) if self._opened else 0
         self._desk.progress.note(self._attempt.claim, stage, frames_done=self._frames, frames_total=total)
 

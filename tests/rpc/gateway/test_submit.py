@@ -118,3 +118,19 @@ async def test_a_message_over_the_limit_is_refused_and_the_next_one_is_not(start
             await front.stub.Submit(over)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "10000" in (caught.value.details() or "")
+
+
+async def test_a_task_carries_the_traceparent_of_the_call_that_asked_for_it_and_a_retry_that_of_its_own(front, hand):
+    first, second = (f"00-{digit * 32}-{digit * 16}-01" for digit in "12")
+    job = (await front.stub.Submit(pb.SubmitRequest(inputs=[Input(content=b"x")]), metadata=[("traceparent", first)])).job
+    async with hand.taking() as deliveries:
+        delivery = await anext(deliveries)
+        task, run = await hand.start(delivery)
+        assert task.traceparent == first
+        await hand.fail(task, run)
+        await delivery.ack()
+        await front.events(job.id)
+        await front.stub.Retry(pb.RetryRequest(job_id=job.id), metadata=[("traceparent", second)])
+        assert (await hand.start(await anext(deliveries)))[0].traceparent == second
+        await front.stub.Submit(pb.SubmitRequest(inputs=[Input(content=b"y")]), metadata=[("traceparent", "nonsense")])
+        assert (await hand.start(await anext(deliveries)))[0].traceparent == ""

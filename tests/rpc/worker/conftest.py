@@ -26,6 +26,7 @@ from dispatch.ports import BlobStore, Broker, Delivery, Kind, Lane, Queue
 from dispatch.v1.event_pb2 import JobSpec, StoredInput
 from dispatch.v1.task_pb2 import Task
 from myeye.v1.job_pb2 import VideoOptions
+from telemetry.tracing import SilentTracer
 from worker.backoff import Backoff
 from worker.config import Config, ModelChoice
 from worker.consume import queues_of
@@ -214,6 +215,7 @@ class Site:
             max_pixels=1_000_000,
             progress=Progress(self.broker.signals),
             metrics=Metrics(registry or CollectorRegistry(), [pool]),
+            tracer=SilentTracer(),
             backoff=backoff,
         )
         following.cancel()

@@ -6,6 +6,7 @@ import json
 import logging
 
 from dispatch.logs import JsonFormatter, TextFormatter
+from dispatch.trace import enter
 
 
 def record(message: str, **fields: object) -> logging.LogRecord:
@@ -35,3 +36,12 @@ def test_a_json_line_carries_the_traceback() -> None:
     formatted = JsonFormatter().format(record("failed", exc_info=info))
     assert "\n" not in formatted
     assert "ValueError: broken" in json.loads(formatted)["exception"]
+
+
+def test_a_line_names_the_trace_that_it_was_written_in() -> None:
+    enter("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    try:
+        assert json.loads(JsonFormatter().format(record("started")))["trace"] == "0af7651916cd43dd8448eb211c80319c"
+        assert "[job=j1 trace=0af7651916cd43dd8448eb211c80319c]" in TextFormatter().format(record("started", job="j1"))
+    finally:
+        enter("")

@@ -8,6 +8,7 @@ import grpc
 
 from myeye.backoff import Backoff
 from myeye.errors import from_rpc_error
+from myeye.tracing import trace_metadata
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -22,7 +23,7 @@ async def call(method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], requ
     backoff = Backoff(timeout_s)
     while True:
         try:
-            return await method(request, timeout=backoff.remaining_s)
+            return await method(request, timeout=backoff.remaining_s, metadata=trace_metadata())
         except grpc.aio.AioRpcError as error:
             failure = from_rpc_error(error)
             if not failure.transient or not await backoff.pause(failure):

@@ -8,6 +8,7 @@ import grpc
 
 from myeye.backoff import Backoff
 from myeye.errors import from_rpc_error
+from myeye.tracing import trace_metadata
 
 
 async def download(method: grpc.aio.UnaryStreamMultiCallable[Any, Any], request: Any, *, timeout_s: float) -> bytes:
@@ -19,7 +20,8 @@ async def download(method: grpc.aio.UnaryStreamMultiCallable[Any, Any], request:
     backoff = Backoff(timeout_s)
     while True:
         try:
-            return b"".join([message.body.data async for message in method(request, timeout=backoff.remaining_s)])
+            messages = method(request, timeout=backoff.remaining_s, metadata=trace_metadata())
+            return b"".join([message.body.data async for message in messages])
         except grpc.aio.AioRpcError as error:
             failure = from_rpc_error(error)
             if not failure.transient or not await backoff.pause(failure):

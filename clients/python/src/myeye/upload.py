@@ -17,6 +17,7 @@ import grpc
 from myeye.backoff import Backoff
 from myeye.errors import MyeyeError, Unavailable, from_rpc_error
 from myeye.stream import Patience
+from myeye.tracing import trace_metadata
 from myeye.v1.blob_service_pb2 import UploadImageRequest, UploadRequest
 from myeye.v1.upload_pb2 import Upload, UploadTarget
 
@@ -119,7 +120,7 @@ class Uploading:
 
     async def _send(self, offset: int) -> Upload:
         """Stream what follows `offset` and wait for the answer, as long as something moves."""
-        call = self.stub.Upload()
+        call = self.stub.Upload(metadata=trace_metadata())
         now = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(self.patience.silence_s) as limit:

@@ -15,6 +15,7 @@ from myeye.cursor import Cursor
 from myeye.errors import MyeyeError, Unavailable
 from myeye.states import is_terminal
 from myeye.stream import Patience, is_lasting, read_updates
+from myeye.tracing import trace_metadata
 from myeye.v1.detection_service_pb2 import GetRequest, WatchRequest, WatchResponse
 
 if TYPE_CHECKING:  # a name of the stubs, not of the generated code
@@ -48,7 +49,8 @@ class Watch:
                     raise
 
     def _stream(self, first_s: float) -> AsyncGenerator[WatchResponse, None]:
-        stream = self.stub.Watch(WatchRequest(job_id=self.job_id, after_sequence=self.cursor.sequence))
+        request = WatchRequest(job_id=self.job_id, after_sequence=self.cursor.sequence)
+        stream = self.stub.Watch(request, metadata=trace_metadata())
         return read_updates(stream, first_s, self.patience.silence_s)
 
 

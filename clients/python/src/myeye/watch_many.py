@@ -13,6 +13,7 @@ from myeye.backoff import Backoff
 from myeye.cursor import Cursor
 from myeye.errors import MyeyeError, NotFound, Unavailable
 from myeye.stream import Patience, is_lasting, read_updates
+from myeye.tracing import trace_metadata
 from myeye.v1.detection_service_pb2 import WatchManyRequest, WatchManyResponse, WatchTarget
 from myeye.v1.job_pb2 import Job
 from myeye.watch import Watch, confirm_end
@@ -50,7 +51,8 @@ class JobsWatch:
 
     def _stream(self, first_s: float) -> AsyncGenerator[WatchManyResponse, None]:
         targets = [WatchTarget(job_id=job_id, after_sequence=cursor.sequence) for job_id, cursor in self._open().items()]
-        return read_updates(self.stub.WatchMany(WatchManyRequest(targets=targets)), first_s, self.patience.silence_s)
+        stream = self.stub.WatchMany(WatchManyRequest(targets=targets), metadata=trace_metadata())
+        return read_updates(stream, first_s, self.patience.silence_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ class LabelsWatch:
                     raise
 
     def _stream(self, first_s: float) -> AsyncGenerator[WatchManyResponse, None]:
-        return read_updates(self.stub.WatchMany(WatchManyRequest(labels=self.labels)), first_s, self.patience.silence_s)
+        stream = self.stub.WatchMany(WatchManyRequest(labels=self.labels), metadata=trace_metadata())
+        return read_updates(stream, first_s, self.patience.silence_s)
 
     async def _untold(self, update: WatchManyResponse) -> AsyncGenerator[WatchManyResponse, None]:
         known = self.cursors.get(update.job_id)
