@@ -34,7 +34,7 @@ up: model ## run a gateway, a worker and the edge on localhost:8080 until Ctrl-C
 	@$(if $(BROKER),MYEYE_BROKER='$(BROKER)') $(BIN)/honcho start
 
 test: model ## all tests, with a private RabbitMQ, real detectors and real processes
-	@scripts/system-packages worker rabbitmq strace chromium node
+	@scripts/system-packages worker rabbitmq strace chromium node prometheus
 	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 unit: $(READY) ## the tests that need neither network nor processes, in seconds

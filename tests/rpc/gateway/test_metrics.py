@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from dispatch.ports import Lane
-from harness.mesh import free_port
+from harness.ports import free_port
 from harness.scrape import Scrape, scrape
 from myeye.v1 import detection_service_pb2 as pb
 from myeye.v1.job_pb2 import PRIORITY_HIGH, Input
