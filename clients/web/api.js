@@ -1,6 +1,7 @@
 /** The calls of the REST API that are asked and answered at once. Fields are spelled as in the contract, protos/myeye/v1. */
 
-import { ApiError, readError, unreachable } from './errors.js';
+import { refusal, withToken } from './access.js';
+import { ApiError, unreachable } from './errors.js';
 
 const ANSWER_LIMIT_MS = 30_000;
 
@@ -18,14 +19,14 @@ export async function call(method, path, body) {
     answer = await fetch(path, {
       method,
       body: body === undefined ? undefined : JSON.stringify(body),
-      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      headers: withToken(body === undefined ? {} : { 'content-type': 'application/json' }),
       signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
     });
     text = await answer.text();
   } catch {
     throw unreachable();
   }
-  if (!answer.ok) throw readError(answer.status, text);
+  if (!answer.ok) throw refusal(answer.status, text);
   return JSON.parse(text);
 }
 

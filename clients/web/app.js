@@ -1,5 +1,6 @@
 /** The page: makes all parts and connects them. */
 
+import { askForToken } from './access.js';
 import { getCapabilities } from './api.js';
 import { tellConnection } from './connection.js';
 import { setText } from './element.js';
@@ -66,8 +67,15 @@ async function learn() {
 
 /** Ask for what others may have changed. */
 async function refresh() {
-  await learn();
-  await jobs.load();
+  try {
+    await learn();
+    await jobs.load();
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    const service = document.getElementById('service');
+    delete service.dataset.workers;
+    setText(service, 'A token is needed');
+  }
 }
 
 /** What was learnt holds only while the service answers. */
@@ -76,7 +84,7 @@ function tellAway() {
   if (link.away) {
     delete service.dataset.workers;
     setText(service, 'Not connected');
-  } else if (!('workers' in service.dataset)) learn();
+  } else if (!('workers' in service.dataset)) refresh();
 }
 
 function leaveWhenHidden() {
@@ -93,6 +101,7 @@ function leaveWhenHidden() {
 }
 
 takeFiles(handIn);
+askForToken(refresh);
 tellConnection(link);
 link.addEventListener('change', tellAway);
 leaveWhenHidden();

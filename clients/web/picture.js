@@ -1,5 +1,6 @@
 /** A picture with what was found in it: boxes and rows of a table, linked, filtered by the threshold. */
 
+import { fetchBlob, token } from './access.js';
 import { annotatedUrl, inputUrl } from './api.js';
 import { boxes, rectangle, shape, stage } from './boxes.js';
 import { colourOf } from './colour.js';
@@ -18,6 +19,7 @@ export class PictureView {
   /** @type {{detection: any, box: HTMLElement, row: HTMLElement}[]} */
   #found = [];
   #url = '';
+  #asked = '';
   #result;
   #drawn = false;
 
@@ -68,7 +70,7 @@ export class PictureView {
   /** Let go of the file's memory. */
   dispose() {
     if (this.#url) URL.revokeObjectURL(this.#url);
-    this.#url = '';
+    this.#url = this.#asked = '';
     this.#image.removeAttribute('src');
   }
 
@@ -80,7 +82,26 @@ export class PictureView {
       this.#url = URL.createObjectURL(this.file);
       this.#image.src = this.#url;
     } else if (job) {
-      this.#image.src = inputUrl(job.id, this.index);
+      this.#source(inputUrl(job.id, this.index));
+    }
+  }
+
+  /** Show what is at an address. An image cannot bring a token: then it is fetched before. */
+  async #source(url) {
+    if (!token()) {
+      this.#image.src = url;
+      return;
+    }
+    if (url === this.#asked) return;
+    this.#asked = url;
+    try {
+      const blob = await fetchBlob(url);
+      if (url !== this.#asked) return;
+      if (this.#url) URL.revokeObjectURL(this.#url);
+      this.#url = URL.createObjectURL(blob);
+      this.#image.src = this.#url;
+    } catch {
+      this.#cannotShow();
     }
   }
 
@@ -93,7 +114,7 @@ export class PictureView {
     if (drawable) {
       this.#drawn = true;
       this.#saveButton.hidden = false;
-      this.#image.src = this.annotatedUrl;
+      this.#source(this.annotatedUrl);
       this.#stage.classList.add('drawn');
       setText(this.#note, 'Your browser cannot show this kind of picture. This is how the service drew it.');
     } else {

@@ -1,7 +1,8 @@
 /** From a file to an accepted job: small pictures in one request, everything else in pieces that survive a cut. */
 
+import { refusal, withToken } from './access.js';
 import { query, receivedBytes, submitJob } from './api.js';
-import { readError, unreachable } from './errors.js';
+import { unreachable } from './errors.js';
 
 const ONE_REQUEST_BYTES = 16 * 1024 * 1024;
 const PIECE_BYTES = 8 * 1024 * 1024;
@@ -101,7 +102,7 @@ async function post(url, body, signal, onProgress) {
     request.upload.onload = moving;
     request.onload = () => {
       if (request.status >= 200 && request.status < 300) resolve(JSON.parse(request.responseText));
-      else reject(readError(request.status, request.responseText));
+      else reject(refusal(request.status, request.responseText));
     };
     request.onerror = request.onabort = () => reject(signal.aborted ? signal.reason : unreachable());
     request.onloadend = () => {
@@ -110,7 +111,7 @@ async function post(url, body, signal, onProgress) {
     };
     signal.addEventListener('abort', stop);
     request.open('POST', url);
-    request.setRequestHeader('content-type', 'application/octet-stream');
+    for (const [name, value] of Object.entries(withToken({ 'content-type': 'application/octet-stream' }))) request.setRequestHeader(name, value);
     request.send(body);
   });
 }

@@ -1,7 +1,9 @@
 /** A video with the boxes of the frame that is seen, and for each category a track of when it was seen. */
 
+import { fetchBlob, token } from './access.js';
 import { annotatedUrl, inputUrl } from './api.js';
 import { boxes, shape, stage } from './boxes.js';
+import { save } from './draw.js';
 import { element, setText } from './element.js';
 import { frameAt, spacing, tracks } from './frames.js';
 import { Tracks } from './tracks.js';
@@ -12,7 +14,7 @@ export class VideoView {
   #stage = stage({ width: 16, height: 9 }, this.#video);
   #note = element('p', { class: 'note', hidden: true });
   #tracks = new Tracks((time) => this.#seek(time));
-  #download = element('a', { class: 'button', hidden: true, download: '' }, 'Save video with boxes');
+  #download = element('a', { class: 'button', hidden: true, download: '', click: (event) => this.#save(event) }, 'Save video with boxes');
   #frames = [];
   #gap = 1;
   #threshold = 0;
@@ -92,10 +94,19 @@ export class VideoView {
   async #fetch(url) {
     this.#say('Fetching the video …');
     try {
-      const answer = await fetch(url);
-      if (!answer.ok) throw new Error('The video is not kept any more.');
-      this.#play(await answer.blob());
+      this.#play(await fetchBlob(url));
       this.#say('');
+    } catch (error) {
+      this.#say(whyRefused(error));
+    }
+  }
+
+  /** A link cannot bring a token. */
+  async #save(event) {
+    if (!token()) return;
+    event.preventDefault();
+    try {
+      save(await fetchBlob(this.#download.href), `${this.#video.ariaLabel.replace(/\.[^.]*$/, '')}.detected.webm`);
     } catch (error) {
       this.#say(whyRefused(error));
     }

@@ -5,7 +5,8 @@
  * behind it, so nothing is missed and nothing is told twice.
  */
 
-import { ApiError, readError } from './errors.js';
+import { refusal, tokenGiven, withToken } from './access.js';
+import { ApiError } from './errors.js';
 import { isTerminal } from './fold.js';
 import { delayMs } from './link.js';
 import { messages } from './ndjson.js';
@@ -74,6 +75,10 @@ export class Watcher {
         });
       } catch (error) {
         if (stream.signal.aborted || this.#resolve(error)) continue;
+        if (error.status === 401) {
+          await tokenGiven(stream.signal);
+          continue;
+        }
         failures += 1;
         // what was a good stream a moment ago is tried once at once: a gateway that stops hands over to another
         if (failures > 1) await this.#link.wait(delayMs(failures - 1, error.retryAfterMs), stream.signal);
@@ -89,8 +94,10 @@ export class Watcher {
     const targets = [...this.#cursors].slice(0, this.targetsLimit).map(([job_id, cursor]) =>
       cursor === undefined ? { job_id } : { job_id, after_sequence: String(cursor) });
     this.#watched = new Set(targets.map(({ job_id }) => job_id));
-    const answer = await fetch('/v1/jobs:watch', { method: 'POST', body: JSON.stringify({ targets }), signal: stream.signal });
-    if (!answer.ok) throw readError(answer.status, await answer.text());
+    const answer = await fetch('/v1/jobs:watch', {
+      method: 'POST', body: JSON.stringify({ targets }), headers: withToken(), signal: stream.signal,
+    });
+    if (!answer.ok) throw refusal(answer.status, await answer.text());
     for await (const message of messages(answer, SILENCE_MS)) {
       if (stream.signal.aborted) return;
       onMessage();
@@ -135,8 +142,8 @@ export class Watcher {
  * @throws {ApiError} it is not there, or the stream was cut.
  */
 export async function history(jobId) {
-  const answer = await fetch(`/v1/jobs/${jobId}:watch?after_sequence=0`);
-  if (!answer.ok) throw readError(answer.status, await answer.text());
+  const answer = await fetch(`/v1/jobs/${jobId}:watch?after_sequence=0`, { headers: withToken() });
+  if (!answer.ok) throw refusal(answer.status, await answer.text());
   const events = [];
   for await (const message of messages(answer, SILENCE_MS)) if (message.event) events.push(message.event);
   if (!events.at(-1)?.job_finished) throw new ApiError(0, { message: 'the stream was cut' });
