@@ -18,6 +18,7 @@ from edge.errors import ConfigurationError
 from edge.port import check_free
 from edge.supervisor import EnvoyEnded, supervise
 from edge.template import fill
+from edge.tls import Secrets
 
 log = logging.getLogger("edge")
 
@@ -37,7 +38,8 @@ def carry_out(task: str, config: Config) -> None:
     program = envoy.find()
     with tempfile.TemporaryDirectory(prefix="myeye-edge-") as folder:
         admin, configuration = Path(folder, "admin"), Path(folder, "envoy.yaml")
-        configuration.write_text(fill(config, admin=str(admin)), encoding="utf-8")
+        secrets = Secrets(Path(folder), {"callers": config.callers, "gateways": config.behind}, {"gateways": config.gateways})
+        configuration.write_text(fill(config, admin=str(admin), secrets=Path(folder)), encoding="utf-8")
         if task == "validate":
             envoy.validate(program, configuration)
             sys.stdout.write("edge: the configuration is sound\n")
@@ -45,17 +47,22 @@ def carry_out(task: str, config: Config) -> None:
             check_free(config.listen, "--listen or MYEYE_EDGE_LISTEN")
             if config.metrics:
                 check_free(config.metrics, "--metrics or MYEYE_EDGE_METRICS")
-            asyncio.run(serve(config, envoy.serving(program, configuration, config.log_format), Admin(admin)))
+            asyncio.run(serve(config, envoy.serving(program, configuration, config.log_format), Admin(admin), secrets))
 
 
-async def serve(config: Config, command: Sequence[str], admin: Admin) -> None:
+async def serve(config: Config, command: Sequence[str], admin: Admin, secrets: Secrets) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     behind = ", ".join(map(str, config.gateways))
-    ready = f"the page is at http://{config.listen}/ (edge listens on {config.listen}, gateways {behind})"
-    await supervise(command, admin, stop, drain_s=config.drain_s, ready=ready)
+    scheme = "https" if config.callers.certificate else "http"
+    ready = f"the page is at {scheme}://{config.listen}/ (edge listens on {config.listen}, gateways {behind})"
+    following = asyncio.ensure_future(secrets.follow())
+    try:
+        await supervise(command, admin, stop, drain_s=config.drain_s, ready=ready)
+    finally:
+        following.cancel()
     log.info("edge stopped")
 
 

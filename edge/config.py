@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any, NoReturn
 from edge.address import Address
 from edge.errors import ConfigurationError
 from edge.page import find_page
+from edge.tls import Side
 from edge.tracing import Collector, read_collector
 
 LOG_FORMATS = ("text", "json")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 DEFAULT_MAX_BODY_BYTES = 43 * 1024 * 1024
 """The 32 MiB of a gateway's largest message, in base64."""
 
@@ -42,13 +45,26 @@ class Config:
     tracing: Collector | None
     """Where spans are sent; None: nowhere."""
     insecure: bool
+    callers: Side
+    """TLS of the edge's own port; its CA is that of the callers' certificates."""
+    behind: Side
+    """TLS to the gateways, if there is a CA for their certificates; the pair is what the edge shows them."""
+    require_token: bool
+    hosts: tuple[str, ...]
+    """By which names, besides addresses and localhost, it may be called; all, if callers must show who they are."""
 
     def __post_init__(self) -> None:
-        if not self.insecure and not self.listen.loopback:
+        if not self.insecure and not self.listen.loopback and (why := self._unprotected()):
             raise ConfigurationError(
-                f"will not listen on {self.listen}: whoever reaches it could use it, for there is no authentication. "
+                f"will not listen on {self.listen}: {why}. "
                 "Listen on 127.0.0.1, or say --insecure if something else guards the address."
             )
+        if self.callers.ca and not self.callers.certificate:
+            raise ConfigurationError("--client-ca needs TLS: say --tls-certificate and --tls-key")
+        if self.behind.certificate and not self.behind.ca:
+            raise ConfigurationError("--gateway-certificate needs --gateway-ca: it is shown to gateways that are known by it")
+        if not all(map(_HOST.fullmatch, self.hosts)):
+            raise ConfigurationError(f"--hosts are names with commas, without ports, not {', '.join(self.hosts)}")
         if not self.gateways:
             raise ConfigurationError("--gateway: at least one is needed")
         if len(set(self.gateways)) < len(self.gateways):
@@ -65,6 +81,24 @@ class Config:
             raise ConfigurationError(f"--max-body is from 1 to {2**32 - 1} bytes, not {self.max_body_bytes}")
         if self.log_format not in LOG_FORMATS:
             raise ConfigurationError(f"--log-format is text or json, not {self.log_format!r}")
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether callers must show who they are: the gateways check tokens, the edge certificates."""
+        return self.require_token or self.callers.ca is not None
+
+    @property
+    def checks_host(self) -> bool:
+        """Whether it matters by which name the edge is called: a browser may have been led here."""
+        return bool(self.hosts) or not self.authenticates
+
+    def _unprotected(self) -> str:
+        """Say what is missing of what it takes to be reached by others; empty if nothing is."""
+        if not self.authenticates:
+            return "whoever reaches it could use it, for there is no authentication (--require-token or --client-ca)"
+        if self.callers.certificate is None:
+            return "tokens and pictures could be read on their way, for there is no TLS (--tls-certificate and --tls-key)"
+        return ""
 
     @property
     def max_raw_body_bytes(self) -> int:
@@ -99,6 +133,10 @@ def read_order(arguments: Sequence[str], environment: Mapping[str, str]) -> Orde
         tracing=read_collector(environment),
         metrics=Address.parse(given.metrics.replace("localhost:", "127.0.0.1:")) if given.metrics else None,
         insecure=given.insecure,
+        callers=Side(certificate=given.tls_certificate, key=given.tls_key, ca=given.client_ca),
+        behind=Side(certificate=given.gateway_certificate, key=given.gateway_key, ca=given.gateway_ca),
+        require_token=given.require_token,
+        hosts=tuple(_listed(given.hosts)),
     )
     return Order(given.task, config)
 
@@ -143,8 +181,23 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     insecure = environment.get("MYEYE_INSECURE") == "1"
     parser.add_argument(
-        "--insecure", action="store_true", default=insecure, help="listen beyond loopback, without authentication"
+        "--insecure", action="store_true", default=insecure, help="listen beyond loopback, without TLS or authentication"
     )
+    needed = environment.get("MYEYE_REQUIRE_TOKEN") == "1"
+    parser.add_argument(
+        "--require-token", action="store_true", default=needed, help="callers bring a token, which the gateways check"
+    )
+    flag("--hosts", "HOSTS", "", metavar="NAMES", help="by which the edge is called, besides addresses and localhost")
+
+    def file(name: str, variable: str, what: str) -> None:
+        parser.add_argument(name, type=Path, metavar="FILE", default=environment.get(f"MYEYE_{variable}") or None, help=what)
+
+    file("--tls-certificate", "EDGE_TLS_CERTIFICATE", "of the edge, and those that sign it (PEM)")
+    file("--tls-key", "EDGE_TLS_KEY", "its key, without a password")
+    file("--client-ca", "EDGE_CLIENT_CA", "callers must have a certificate signed by it")
+    file("--gateway-ca", "GATEWAY_CA", "speak TLS with gateways whose certificates are signed by it")
+    file("--gateway-certificate", "GATEWAY_CERTIFICATE", "what the edge shows to gateways that ask for one")
+    file("--gateway-key", "GATEWAY_KEY", "its key, without a password")
     tasks = parser.add_mutually_exclusive_group()
     tasks.add_argument(
         "--validate", dest="task", action="store_const", const="validate", help="let Envoy check the configuration"

@@ -40,10 +40,14 @@ class Reply:
     message: str = "%LOCAL_REPLY_BODY%"
 
 
+TOKEN_MISSING = Reply(403, 403, code_pb2.UNAUTHENTICATED, "TOKEN_MISSING", "a token is needed: authorization: Bearer TOKEN")
+"""What Envoy's filter refuses as forbidden."""
+
 REPLIES = (
     # what is wrong with the HTTP itself has no body, and then only `details` tells it
     Reply(400, 400, code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", "invalid request: %LOCAL_REPLY_BODY%"),
     Reply(403, 403, code_pb2.PERMISSION_DENIED, "CROSS_SITE_REQUEST"),
+    Reply(421, 421, code_pb2.PERMISSION_DENIED, "HOST_NOT_ALLOWED"),
     Reply(404, 404, code_pb2.NOT_FOUND, "NO_SUCH_METHOD"),
     Reply(405, 405, code_pb2.UNIMPLEMENTED, "METHOD_NOT_ALLOWED"),
     Reply(408, 408, code_pb2.DEADLINE_EXCEEDED, "REQUEST_TIMEOUT"),
@@ -56,9 +60,16 @@ REPLIES = (
 )
 
 
-def mappers() -> list[dict[str, Any]]:
+NO_TOKEN = {"header_filter": {"header": {"name": "authorization", "present_match": False}}}
+
+
+def mappers(*, token_required: bool = False) -> list[dict[str, Any]]:
     """Give Envoy's mappers of local replies; the first that fits counts. Answers to gRPC stay as they are."""
-    return [_mapper(reply) for reply in REPLIES]
+    missing = _mapper(TOKEN_MISSING)
+    missing["filter"]["and_filter"]["filters"].append(NO_TOKEN)
+    missing["status_code"] = 401
+    missing["headers_to_add"] = [{"header": {"key": "www-authenticate", "value": "Bearer"}}]
+    return [*([missing] if token_required else []), *map(_mapper, REPLIES)]
 
 
 def _mapper(reply: Reply) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def test_clients_that_do_not_read_keep_nobody_waiting(mesh_with_edge, grace_hopp
         job_id = asked(mesh.edge_target, "POST", "/v1/images", large)["job"]["id"]
         deaf = [stack.enter_context(socket.create_connection(mesh.edge_target.split(":"))) for _ in range(20)]
         for connection in deaf:
-            connection.sendall(f"GET /v1/jobs/{job_id}/items/0/input HTTP/1.1\r\nhost: edge\r\n\r\n".encode())
+            connection.sendall(f"GET /v1/jobs/{job_id}/items/0/input HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
         for connection in deaf:
             assert connection.recv(15) == b"HTTP/1.1 200 OK", "all of them are served, and read no more"
         for _ in range(200):  # the first ones may still find room
