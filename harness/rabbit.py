@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +26,7 @@ class RabbitNode:
 
     `server` is the unpacked RabbitMQ to run; without it, the newest one that Debian's package installed. A node `beside` another
     uses its port mapper and cookie, and can join it. One with `definitions` is as deployed: with the users in that file.
+    `settings` are added to its configuration.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class RabbitNode:
         server: Path | None = None,
         beside: RabbitNode | None = None,
         definitions: Path | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._sbin = (server or max(INSTALLED.glob("rabbitmq_server-*"))) / "sbin"
@@ -42,6 +45,7 @@ class RabbitNode:
         self._beside = beside
         self._definitions = definitions
         self.metrics_port = free_port()
+        self._settings = settings or {}
         self._environment = self._configure()
         mapper = ("epmd", "-d", "-d", "-address", "127.0.0.1", "-port", self._environment["ERL_EPMD_PORT"])
         self._epmd = Process("epmd", mapper, log=folder / "epmd.log")
@@ -65,6 +69,7 @@ class RabbitNode:
         if self._definitions:
             settings = {**_read_settings(DEPLOYED / "rabbitmq.conf"), **settings, "load_definitions": str(self._definitions)}
             settings |= {"prometheus.tcp.ip": "127.0.0.1", "prometheus.tcp.port": str(self.metrics_port)}
+        settings |= self._settings
         config.write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
         plugins.write_text((DEPLOYED / "enabled_plugins").read_text() if self._definitions else "[].\n")
         advanced.write_text((DEPLOYED / "advanced.config").read_text())

@@ -9,13 +9,14 @@ from typing import Self
 
 import pika
 
-from dispatch.amqp.address import parameters_of
+from dispatch.amqp.address import parameters_of, tls_of
 from dispatch.amqp.declarations import Declarations
 from dispatch.amqp.link import Link
 from dispatch.amqp.log import AmqpLog
 from dispatch.amqp.publisher import Publisher
 from dispatch.amqp.signals import AmqpSignals
 from dispatch.amqp.tasks import AmqpTasks
+from dispatch.amqp.tls import Tls
 from dispatch.amqp.topology import Topology
 from dispatch.options import BrokerOptions
 
@@ -29,9 +30,9 @@ class AmqpBroker:
     so that they go on.
     """
 
-    def __init__(self, parameters: pika.ConnectionParameters, options: BrokerOptions) -> None:
-        self._publishing = Link(parameters, "publishing")
-        self._consuming = Link(parameters, "consuming")
+    def __init__(self, parameters: pika.ConnectionParameters, options: BrokerOptions, tls: Tls | None = None) -> None:
+        self._publishing = Link(parameters, "publishing", tls)
+        self._consuming = Link(parameters, "consuming", tls)
         topology = Topology(options)
         declarations = Declarations(self._consuming)
         self.tasks = AmqpTasks(self._publishing, self._consuming, declarations, topology, options)
@@ -46,7 +47,7 @@ class AmqpBroker:
             ConfigurationError: the address cannot be read.
         """
         logging.getLogger("pika").setLevel(logging.CRITICAL)  # it tells seven times, as errors, what a link tells once
-        broker = cls(parameters_of(url, options), options)
+        broker = cls(parameters_of(url, options), options, tls_of(url))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OPEN_LIMIT_S):
                 await broker._settled()

@@ -16,6 +16,7 @@ from dispatch.amqp.address import shown
 from dispatch.amqp.channel import STEP_LIMIT_S, Channel, settle
 from dispatch.amqp.keeper import end, keeper
 from dispatch.amqp.pauses import pauses
+from dispatch.amqp.tls import Tls
 from dispatch.errors import BrokerUnavailable, ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -32,8 +33,9 @@ REFUSALS = (AuthenticationError, ProbableAuthenticationError, ProbableAccessDeni
 class Link:
     """Keeps one connection. `blocked` says that the broker takes nothing for now, because it lacks memory or disk."""
 
-    def __init__(self, parameters: pika.ConnectionParameters, purpose: str) -> None:
+    def __init__(self, parameters: pika.ConnectionParameters, purpose: str, tls: Tls | None = None) -> None:
         self._parameters = parameters
+        self._tls = tls
         self._where = shown(parameters)
         self._purpose = purpose
         self._loop = asyncio.get_running_loop()
@@ -135,6 +137,8 @@ class Link:
 
     async def _connect(self) -> tuple[AsyncioConnection, asyncio.Future[Exception]]:
         """Connect; the future tells when and why the connection was lost."""
+        if self._tls is not None:
+            self._parameters.ssl_options = self._tls.options()
         opened: asyncio.Future[None] = self._loop.create_future()
         closed: asyncio.Future[Exception] = self._loop.create_future()
 
