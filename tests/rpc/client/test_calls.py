@@ -86,7 +86,8 @@ async def test_a_wait_that_the_service_asks_for_beyond_the_timeout_is_not_begun(
         ("RESOURCE_EXHAUSTED", "QUEUE_FULL", myeye.QueueFull),
         ("RESOURCE_EXHAUSTED", "QUOTA_JOBS", myeye.QuotaExceeded),
         ("RESOURCE_EXHAUSTED", "", myeye.ResourceExhausted),
-        ("UNAUTHENTICATED", "", myeye.AccessDenied),
+        ("UNAUTHENTICATED", "TOKEN_INVALID", myeye.Unauthenticated),
+        ("PERMISSION_DENIED", "", myeye.PermissionDenied),
         ("UNIMPLEMENTED", "", myeye.MyeyeError),
     ],
 )

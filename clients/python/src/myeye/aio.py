@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from functools import partial
+from os import PathLike
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar, Unpack
 
 import grpc
 
+from myeye.access import Access
 from myeye.batch import Batch
 from myeye.calls import Request, Response, call
 from myeye.channel import open_channel
@@ -55,8 +57,14 @@ class AsyncClient:
         self,
         target: str = DEFAULT_TARGET,
         *,
-        timeout_s: float = 30.0,
+        token: str | None = None,
+        token_file: str | PathLike[str] | None = None,
+        ca: str | PathLike[str] | None = None,
+        certificate: str | PathLike[str] | None = None,
+        key: str | PathLike[str] | None = None,
+        tls: bool = False,
         credentials: grpc.ChannelCredentials | None = None,
+        timeout_s: float = 30.0,
         silence_s: float = 60.0,
         resume_s: float = 600.0,
     ) -> None:
@@ -64,13 +72,26 @@ class AsyncClient:
 
         Args:
             target: "host:port".
+            token: who one is, where the service asks for it.
+            token_file: the file of a token, which is read for each call.
+            ca: the authority of the service's certificate, as a PEM file.
+            certificate: one's own, as a PEM file, where the service asks for it.
+            key: of that certificate.
+            tls: encrypt, and trust the public authorities. Each of the files encrypts too.
+            credentials: gRPC's own, in place of the files.
             timeout_s: for each call, its attempts and pauses included, and for the first sign of life of a watch.
-            credentials: for TLS; without, the connection is not encrypted.
             silence_s: a watch without even a heartbeat for so long is begun again; the gateway sends one every 15 s.
             resume_s: a watch gives up when the service cannot be reached for so long.
+
+        Raises:
+            OSError: a file cannot be read.
+            ValueError: what is given does not go together, or a token would leave this machine unencrypted.
         """
+        access = Access(
+            token=token, token_file=token_file, ca=ca, certificate=certificate, key=key, tls=tls, credentials=credentials
+        )
         self._patience = Patience(call_s=timeout_s, silence_s=silence_s, resume_s=resume_s)
-        self._channel = open_channel(target, credentials)
+        self._channel = open_channel(target, access)
         self._stub = DetectionServiceStub(self._channel)
         self._pictures = BlobServiceStub(self._channel)
 

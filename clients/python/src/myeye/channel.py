@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import grpc
+
+from myeye.access import Access, TokenChannel, is_loopback
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -22,8 +26,18 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 
-def open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
-    """Make a channel that connects by itself when it is first used; without credentials it is not encrypted."""
+def open_channel(target: str, access: Access) -> grpc.aio.Channel:
+    """Make a channel that connects by itself when it is first used.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: a token would leave this machine unencrypted.
+    """
+    credentials, token = access.channel_credentials(), access.bearer()
+    if token is not None and credentials is None and not is_loopback(target):
+        raise ValueError(f"a token is not sent to {target} unencrypted: use TLS")
     if credentials is None:
-        return grpc.aio.insecure_channel(target, options=OPTIONS)
-    return grpc.aio.secure_channel(target, credentials, options=OPTIONS)
+        channel = grpc.aio.insecure_channel(target, options=OPTIONS)
+    else:
+        channel = grpc.aio.secure_channel(target, credentials, options=OPTIONS)
+    return channel if token is None else cast("grpc.aio.Channel", TokenChannel(channel, token))

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Mapping
 
+from myeye.access_arguments import access, add_access
 from myeye.aio import DEFAULT_TARGET, AsyncClient
 from myeye.arguments import seconds
 from myeye.commands import cancel, delete, detect, frames, get, models, retry, submit, watch
@@ -45,6 +46,7 @@ def make_parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--timeout", type=seconds, default=30.0, metavar="TIME", help="for each call, its repetitions included; default: 30s"
     )
+    add_access(parser, environ)
     parser.set_defaults(check=lambda _: None)  # what a command's arguments mean together, it says itself
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
@@ -68,7 +70,12 @@ def execute(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 async def _run(arguments: argparse.Namespace, terminal: Terminal) -> Exit:
     _hear_interrupts(asyncio.get_running_loop(), asyncio.current_task())
-    async with AsyncClient(arguments.target, timeout_s=arguments.timeout) as client:
+    try:
+        client = AsyncClient(arguments.target, timeout_s=arguments.timeout, **access(arguments))
+    except ValueError as error:
+        terminal.complain([str(error)])
+        return Exit.USAGE
+    async with client:
         exit_code: Exit = await arguments.run(arguments, client, terminal)
         return exit_code
 

@@ -87,6 +87,17 @@ class AccessDenied(MyeyeError):
     """The service does not know the caller, or does not let it do this."""
 
 
+class Unauthenticated(AccessDenied):
+    """The service does not know who calls: no token (reason TOKEN_MISSING), or one that is no good (TOKEN_INVALID,
+    TOKEN_EXPIRED);
+    CERTIFICATE_MISSING, CERTIFICATE_INVALID and CERTIFICATE_EXPIRED where certificates tell who one is.
+    """
+
+
+class PermissionDenied(AccessDenied):
+    """The service knows who calls, and does not let them do this."""
+
+
 class ResourceExhausted(MyeyeError):
     """A limit was reached: too large a message, or too many calls."""
 
@@ -115,8 +126,8 @@ CLASSES: Mapping[grpc.StatusCode, type[MyeyeError]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.ALREADY_EXISTS: Conflict,
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
-    grpc.StatusCode.UNAUTHENTICATED: AccessDenied,
-    grpc.StatusCode.PERMISSION_DENIED: AccessDenied,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,

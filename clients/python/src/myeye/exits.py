@@ -8,7 +8,17 @@ from enum import IntEnum
 import grpc
 from google.rpc import code_pb2
 
-from myeye.errors import InvalidRequest, MyeyeError, NotFound, ProtocolError, QueueFull, QuotaExceeded, Unavailable
+from myeye.errors import (
+    AccessDenied,
+    InvalidRequest,
+    MyeyeError,
+    NotFound,
+    ProtocolError,
+    QueueFull,
+    QuotaExceeded,
+    Unauthenticated,
+    Unavailable,
+)
 from myeye.v1.detection_service_pb2 import RetryOutcome
 from myeye.v1.job_pb2 import Job, State
 
@@ -20,6 +30,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 3
     NOT_FOUND = 4
     REFUSED = 5
+    DENIED = 6
     INTERRUPTED = 130
 
 
@@ -31,6 +42,7 @@ exit codes:
   3    the service is unavailable or its queue is full: try again later
   4    there is no such job or model
   5    refused: an invalid request, a conflict, or not in this state of the job
+  6    the service does not know who you are, or does not let you do this
   130  interrupted
 """
 
@@ -62,6 +74,8 @@ def exit_of_error(error: MyeyeError | OSError) -> Exit:
             return Exit.UNAVAILABLE
         case NotFound():
             return Exit.NOT_FOUND
+        case AccessDenied():
+            return Exit.DENIED
         case ProtocolError():
             return Exit.FAILED
         case _:
@@ -79,6 +93,8 @@ def explain(error: MyeyeError | OSError, target: str) -> list[str]:
             return [f"{target} did not answer in time: {error.message}"]
         case Unavailable(reason=""):
             return [f"nothing answers at {target}; is it running? (make up)"]
+        case Unauthenticated(reason="TOKEN_MISSING"):
+            return [f"{target} asks who you are: give a token, as MYEYE_TOKEN or with --token-file"]
         case QueueFull(retry_after_s=float(seconds)) | QuotaExceeded(retry_after_s=float(seconds)):
             return [error.message, f"try again in {seconds:g} s"]
     return [f"{error.message} ({error.reason or error.code.name})"]

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from os import PathLike
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack
 
@@ -108,8 +109,14 @@ class Client(_Face[AsyncClient]):
         self,
         target: str = DEFAULT_TARGET,
         *,
-        timeout_s: float = 30.0,
+        token: str | None = None,
+        token_file: str | PathLike[str] | None = None,
+        ca: str | PathLike[str] | None = None,
+        certificate: str | PathLike[str] | None = None,
+        key: str | PathLike[str] | None = None,
+        tls: bool = False,
         credentials: grpc.ChannelCredentials | None = None,
+        timeout_s: float = 30.0,
         silence_s: float = 60.0,
         resume_s: float = 600.0,
     ) -> None:
@@ -117,8 +124,25 @@ class Client(_Face[AsyncClient]):
         loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=loop.run_forever, name="myeye", daemon=True)
         self._thread.start()
-        opening = _open(target, timeout_s=timeout_s, credentials=credentials, silence_s=silence_s, resume_s=resume_s)
-        super().__init__(loop, asyncio.run_coroutine_threadsafe(opening, loop).result())
+        opening = _open(
+            target,
+            token=token,
+            token_file=token_file,
+            ca=ca,
+            certificate=certificate,
+            key=key,
+            tls=tls,
+            credentials=credentials,
+            timeout_s=timeout_s,
+            silence_s=silence_s,
+            resume_s=resume_s,
+        )
+        try:
+            client = asyncio.run_coroutine_threadsafe(opening, loop).result()
+        except BaseException:
+            _end(loop, self._thread)
+            raise
+        super().__init__(loop, client)
 
     submit = _blocking(AsyncClient.submit)
     detect = _blocking(AsyncClient.detect)
@@ -161,9 +185,13 @@ class Client(_Face[AsyncClient]):
         self._run(self._twin.close())
         self._run(self._loop.shutdown_asyncgens())
         self._run(self._loop.shutdown_default_executor())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        _end(self._loop, self._thread)
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
 
 
 async def _open(target: str, **options: Any) -> AsyncClient:
