@@ -75,6 +75,7 @@ def _channel_options(limits: Limits) -> list[tuple[str, Any]]:
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.http2.ping_timeout_ms", 5_000),  # keepalive_timeout_ms alone lets a dead peer linger for a minute
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ("grpc.server_handshake_timeout_ms", 10_000),  # who connects and says nothing holds a socket no longer
         ("grpc.server.max_pending_requests", 100_000),  # a herd of watchers is not to be cancelled at the door
         ("grpc.server.max_pending_requests_hard_limit", 200_000),
     ]
