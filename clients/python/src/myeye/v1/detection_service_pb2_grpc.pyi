@@ -31,7 +31,9 @@ class DetectionServiceStub:
 
     Every error carries a google.rpc.ErrorInfo with domain "myeye" and a reason. Common to all methods: UNAVAILABLE with a RetryInfo while
     the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE). RESOURCE_EXHAUSTED with
-    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`.
+    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`. Where callers must show who they are,
+    UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, CERTIFICATE_MISSING, CERTIFICATE_INVALID, CERTIFICATE_EXPIRED), which
+    also ends a stream whose token or certificate is good no more; another's job is answered as one that is not there.
     Failures of the work itself are in `Job.error` and `Item.error`, never in the status of a call.
     """
 
@@ -136,7 +138,9 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
 
     Every error carries a google.rpc.ErrorInfo with domain "myeye" and a reason. Common to all methods: UNAVAILABLE with a RetryInfo while
     the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE). RESOURCE_EXHAUSTED with
-    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`.
+    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`. Where callers must show who they are,
+    UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, CERTIFICATE_MISSING, CERTIFICATE_INVALID, CERTIFICATE_EXPIRED), which
+    also ends a stream whose token or certificate is good no more; another's job is answered as one that is not there.
     Failures of the work itself are in `Job.error` and `Item.error`, never in the status of a call.
     """
 
@@ -237,7 +241,9 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every error carries a google.rpc.ErrorInfo with domain "myeye" and a reason. Common to all methods: UNAVAILABLE with a RetryInfo while
     the gateway starts, stops, or cannot reach its broker (reasons STARTING, DRAINING, BROKER_UNAVAILABLE). RESOURCE_EXHAUSTED with
-    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`.
+    QuotaFailure and RetryInfo when the caller calls too often (RATE_LIMITED): see `Quota`. Where callers must show who they are,
+    UNAUTHENTICATED (TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED, CERTIFICATE_MISSING, CERTIFICATE_INVALID, CERTIFICATE_EXPIRED), which
+    also ends a stream whose token or certificate is good no more; another's job is answered as one that is not there.
     Failures of the work itself are in `Job.error` and `Item.error`, never in the status of a call.
     """
 
