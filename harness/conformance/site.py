@@ -15,7 +15,7 @@ from harness.process import Process
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / "clients/conformance/scenario.json"
 LINES = ROOT / "clients/conformance/lines.jsonl"
-PAGE = ROOT / "clients/browser/build"
+PAGE = ROOT / "clients/browser/build/page"
 """What the edge serves in place of our page, once it is built: the browser's client must be of the same origin."""
 MODEL_FILE = Path("~/.cache/myeye/models/efficientdet-lite0.tflite").expanduser()
 QUEUE_LENGTH = ("--max-queue-length", "40")
