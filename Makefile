@@ -45,7 +45,7 @@ torture: $(READY) ## break everything for MINUTES by SEED, and see that no promi
 	$(BIN)/python -m tests.torture --broker $(or $(BROKER),cluster) --seed $(or $(SEED),1) --minutes $(or $(MINUTES),15)
 
 conformance: model ## play one scenario with the clients of every language, or CLIENTS="Go Ruby", and compare what they tell
-	@scripts/system-packages worker node
+	@scripts/system-packages worker chromium node go java cpp ruby
 	$(BIN)/python -m harness.conformance $(CLIENTS)
 
 check: model ## what every change must pass: formatting, lint, types, imports, contracts, tests
@@ -87,4 +87,4 @@ check-images: model ## run the images that buildah built here as containers are 
 	MYEYE_IMAGES=localhost/$(IMAGES) MYEYE_VERSION=$(VERSION) $(BIN)/pytest -s deploy/test_images.py
 
 clean: ## remove what the commands above made, data included
-	rm -rf $(VENV) .build .myeye protos/third_party
+	rm -rf $(VENV) .build .myeye protos/third_party clients/*/build clients/*/generated clients/*/node_modules

@@ -54,14 +54,13 @@ def _play_all(client: Client, mesh: Mesh, folder: Path, row: list[str]) -> None:
     targets = {DIRECT: mesh.target, EDGE: mesh.edge_target}
     for route in client.routes:
         _say(f"{client.name}: {route}")
-        name = f"{client.name}-{route}".lower().replace(" ", "-").replace("+", "p").replace(".", "-")
-        played = play(client.conformance, targets[route], name, folder)
+        played = play(client.conformance, targets[route], client.run_name(route), folder)
         row[3 if route == DIRECT else 4] = _verdict(client, played, wanted(LINES))
     if client.example:
-        played_example = play_example(client.example, targets[client.routes[0]])
-        row[5] = "works" if played_example.status == 0 and "person" in played_example.said else "FAILS"
+        shown = play_example(client.example, targets[client.routes[0]])
+        row[5] = "works" if shown.status == 0 and "person" in shown.said else "FAILS"
         if row[5] == "FAILS":
-            _say(played_example.said)
+            _say(shown.said)
 
 
 def _verdict(client: Client, played: Played, lines: list[Line]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ class Client:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # tests in other processes build it too
                 run(("make", "--no-print-directory", "-C", self.folder))
 
+    def run_name(self, route: str) -> str:
+        """Make a word that can be part of an upload's id."""
+        return re.sub("[^a-z0-9]+", "-", f"{self.name}-{route}".lower())
+
     def version(self) -> str:
         """Tell the toolchain, as "node v20.1.0"."""
         return run(self.tried_with).strip().splitlines()[0]
@@ -68,5 +73,57 @@ NODE = Client(
     tried_with=("node", "--version"),
     library="@grpc/grpc-js",
 )
+CHROMIUM = Client(
+    name="Chromium",
+    folder="clients/browser",
+    conformance=(sys.executable, "clients/browser/chromium.py"),
+    example=(sys.executable, "clients/browser/chromium.py"),
+    tried_with=("chromium", "--version"),
+    library="Connect, gRPC-Web",
+    routes=(EDGE,),
+)
+NODE_WEB, NODE_WEB_2 = (
+    Client(
+        name=f"Node-HTTP/{version}",
+        folder="clients/browser",
+        conformance=("node", "clients/browser/build/node/conformance-node.js", version),
+        tried_with=("node", "--version"),
+        library="Connect, gRPC-Web",
+        routes=(EDGE,),
+    )
+    for version in ("1.1", "2")
+)
+GO = Client(
+    name="Go",
+    folder="clients/go",
+    conformance=("clients/go/build/conformance",),
+    example=("clients/go/build/detect",),
+    tried_with=("go", "version"),
+    library="google.golang.org/grpc",
+)
+JAVA = Client(
+    name="Java",
+    folder="clients/java",
+    conformance=("sh", "clients/java/build/java", "Conformance"),
+    example=("sh", "clients/java/build/java", "Detect"),
+    tried_with=("javac", "--version"),
+    library="io.grpc",
+)
+CPP = Client(
+    name="C++",
+    folder="clients/cpp",
+    conformance=("clients/cpp/build/conformance",),
+    example=("clients/cpp/build/detect",),
+    tried_with=("g++", "--version"),
+    library="grpc++",
+)
+RUBY = Client(
+    name="Ruby",
+    folder="clients/ruby",
+    conformance=("ruby", "clients/ruby/conformance.rb"),
+    example=("ruby", "clients/ruby/detect.rb"),
+    tried_with=("ruby", "--version"),
+    library="grpc",
+)
 
-CLIENTS = (PYTHON, NODE)
+CLIENTS = (PYTHON, NODE, CHROMIUM, NODE_WEB, NODE_WEB_2, GO, JAVA, CPP, RUBY)
