@@ -1,6 +1,6 @@
 """Open the page in Chromium: play the conformance scenario there, or choose a picture as a person does.
 
-chromium.py TARGET SCENARIO PICTURE RUN
+chromium.py TARGET SCENARIO PICTURE RUN GUARDED TOKEN
 chromium.py TARGET PICTURE
 """
 
@@ -17,13 +17,17 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 LIMIT_MS = 90_000
 PLAY = "([scenario, picture, run]) => window.play(scenario, picture, run, (line) => window.tell(JSON.stringify(line)))"
+SHOW = "(token) => window.show(token, (line) => window.tell(JSON.stringify(line)))"
 
 
-def conformance(page: Page, scenario: str, picture: str, run: str) -> None:
+def conformance(page: Page, scenario: str, picture: str, run: str, guarded: str, token: str) -> None:
     page.expose_function("tell", lambda line: print(line, flush=True))
     page.wait_for_function("window.play !== undefined")
     content = base64.b64encode(Path(picture).read_bytes()).decode()
     page.evaluate(PLAY, [json.loads(Path(scenario).read_text()), content, run])
+    page.goto(f"http://{guarded}/")  # a page may call the edge that it is from, and no other
+    page.wait_for_function("window.show !== undefined")
+    page.evaluate(SHOW, token)
 
 
 def example(page: Page, picture: str) -> None:

@@ -1,4 +1,4 @@
-// The conformance scenario with Connect's client, by gRPC-Web. In a browser, `play` is a function of the window.
+// The conformance scenario with Connect's client, by gRPC-Web. In a browser, `play` and `show` are functions of the window.
 import { create, enumToJson, fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
@@ -317,10 +317,20 @@ export class Scenario {
   }
 }
 
+/** Calls where a token is asked for. */
+export async function showToken(transport: Transport, token: string, tell: Tell) {
+  const client = createClient(DetectionService, transport);
+  const ask = (shown: string) => client.getCapabilities({}, { ...LIMIT, headers: shown ? { authorization: `Bearer ${shown}` } : {} });
+  const without = told(await refusal(ask("")));
+  const wrong = told(await refusal(ask("nobody")));
+  tell({ step: "token", without, wrong, right: (await ask(token)).limits !== undefined });
+}
+
 if (typeof window !== "undefined") {
   const play = (scenario: { [key: string]: JsonValue }, picture: string, run: string, tell: Tell) => {
     const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
     return new Scenario(createGrpcWebTransport({ baseUrl: location.origin }), scenario, bytes, run, tell).play();
   };
-  Object.assign(window, { play });
+  const show = (token: string, tell: Tell) => showToken(createGrpcWebTransport({ baseUrl: location.origin }), token, tell);
+  Object.assign(window, { play, show });
 }

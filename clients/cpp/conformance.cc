@@ -1,4 +1,4 @@
-// Plays the conformance scenario: conformance TARGET SCENARIO PICTURE RUN
+// Plays the conformance scenario: conformance TARGET SCENARIO PICTURE RUN GUARDED TOKEN
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 #include <grpcpp/grpcpp.h>
@@ -75,6 +75,12 @@ Value List(const T&... all) {
 
 using Line = std::map<std::string, Value>;
 
+Value Json(const Line& line) {
+  Value value;
+  for (const auto& [key, each] : line) (*value.mutable_struct_value()->mutable_fields())[key] = each;
+  return value;
+}
+
 void Tell(const Line& line, const Line& more = {}) {
   google::protobuf::Struct all;
   for (const auto& [key, value] : line) (*all.mutable_fields())[key] = value;
@@ -88,7 +94,7 @@ std::string CodeName(const grpc::Status& status) {
   static const std::map<int, std::string> names = {
       {grpc::OK, "OK"}, {grpc::ALREADY_EXISTS, "ALREADY_EXISTS"}, {grpc::FAILED_PRECONDITION, "FAILED_PRECONDITION"},
       {grpc::INVALID_ARGUMENT, "INVALID_ARGUMENT"}, {grpc::NOT_FOUND, "NOT_FOUND"},
-      {grpc::RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED"}};
+      {grpc::RESOURCE_EXHAUSTED, "RESOURCE_EXHAUSTED"}, {grpc::UNAUTHENTICATED, "UNAUTHENTICATED"}};
   const auto found = names.find(status.error_code());
   return found == names.end() ? std::to_string(status.error_code()) : found->second;
 }
@@ -432,14 +438,10 @@ class Scenario {
     request.set_job_id(uploaded);
     Must(Whole(blobs_->DownloadInput(&context, request), v1::DownloadInputResponse(), &input));
     Must(Annotated(drawn, &jpeg));
-    google::protobuf::Struct missing;
-    for (const auto& [key, value] : Told(Annotated(uploaded, &nothing))) (*missing.mutable_fields())[key] = value;
-    Value refusal;
-    *refusal.mutable_struct_value() = missing;
     Tell({{"step", Json("download")},
           {"same", Json(input == picture_)},
           {"annotated_is_jpeg", Json(jpeg.rfind("\xff\xd8\xff", 0) == 0)},
-          {"missing", refusal}});
+          {"missing", Json(Told(Annotated(uploaded, &nothing)))}});
   }
 
   void Deadline() {
@@ -488,9 +490,25 @@ class Scenario {
   std::string run_;
 };
 
+// Calls where a token is asked for.
+void ShowToken(const std::string& guarded, const std::string& token) {
+  auto client = v1::DetectionService::NewStub(grpc::CreateChannel(guarded, grpc::InsecureChannelCredentials()));
+  const auto ask = [&](const std::string& shown) {
+    grpc::ClientContext context;
+    if (!shown.empty()) context.AddMetadata("authorization", "Bearer " + shown);
+    v1::GetCapabilitiesResponse response;
+    return client->GetCapabilities(&context, v1::GetCapabilitiesRequest(), &response);
+  };
+  Tell({{"step", Json("token")},
+        {"without", Json(Told(ask("")))},
+        {"wrong", Json(Told(ask("nobody")))},
+        {"right", Json(ask(token).ok())}});
+}
+
 }  // namespace
 
 int main(int, char** argv) {
   Scenario(argv[1], Read(argv[2]), Read(argv[3]), argv[4]).Play();
+  ShowToken(argv[5], argv[6]);
   return 0;
 }

@@ -10,11 +10,13 @@ import com.google.rpc.QuotaFailure;
 import com.google.rpc.RetryInfo;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.health.v1.HealthCheckRequest;
 import io.grpc.health.v1.HealthGrpc;
 import io.grpc.protobuf.StatusProto;
+import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,7 +34,7 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 import myeye.v1.*;
 
-/** Plays the conformance scenario: {@code Conformance TARGET SCENARIO PICTURE RUN}. */
+/** Plays the conformance scenario: {@code Conformance TARGET SCENARIO PICTURE RUN GUARDED TOKEN}. */
 public final class Conformance {
   private final DetectionServiceGrpc.DetectionServiceBlockingStub detection;
   private final BlobServiceGrpc.BlobServiceBlockingStub blobs;
@@ -71,6 +73,25 @@ public final class Conformance {
     played.list();
     played.delete(uploaded);
     channel.shutdownNow().awaitTermination(5, TimeUnit.SECONDS);
+    showToken(args[4], args[5]);
+  }
+
+  /** Calls where a token is asked for. */
+  private static void showToken(String guarded, String token) throws InterruptedException {
+    var channel = ManagedChannelBuilder.forTarget(guarded).usePlaintext().build();
+    var client = DetectionServiceGrpc.newBlockingStub(channel);
+    var nothing = GetCapabilitiesRequest.getDefaultInstance();
+    tell("step", "token", "without", told(refusal(() -> client.getCapabilities(nothing))),
+        "wrong", told(refusal(() -> showing(client, "nobody").getCapabilities(nothing))),
+        "right", showing(client, token).getCapabilities(nothing).hasLimits());
+    channel.shutdownNow().awaitTermination(5, TimeUnit.SECONDS);
+  }
+
+  private static DetectionServiceGrpc.DetectionServiceBlockingStub showing(
+      DetectionServiceGrpc.DetectionServiceBlockingStub client, String token) {
+    var headers = new Metadata();
+    headers.put(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER), "Bearer " + token);
+    return client.withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers));
   }
 
   // ---- what is printed

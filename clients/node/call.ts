@@ -11,10 +11,12 @@ type Unary<Q, A> = (
 ) => ClientUnaryCall;
 
 /** Makes a unary call, as `call(client.get.bind(client), {jobId})`. */
-export function call<Q, A>(method: Unary<Q, A>, request: Q, { timeoutMs = 30_000 } = {}): Promise<A> {
+export function call<Q, A>(method: Unary<Q, A>, request: Q, { timeoutMs = 30_000, token = "" } = {}): Promise<A> {
   const deadline = Date.now() + timeoutMs;
+  const metadata = new Metadata();
+  if (token) metadata.set("authorization", `Bearer ${token}`);
   return new Promise((resolve, reject) => {
-    method(request, new Metadata(), { deadline }, (error, answer) => (error ? reject(error) : resolve(answer)));
+    method(request, metadata, { deadline }, (error, answer) => (error ? reject(error) : resolve(answer)));
   });
 }
 

@@ -1,4 +1,4 @@
-// node build/conformance.js TARGET SCENARIO PICTURE RUN: the conformance scenario, with @grpc/grpc-js.
+// node build/conformance.js TARGET SCENARIO PICTURE RUN GUARDED TOKEN: the conformance scenario, with @grpc/grpc-js.
 import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { credentials, type ServiceError, status } from "@grpc/grpc-js";
@@ -11,7 +11,7 @@ import type { Event } from "./generated/myeye/v1/event.js";
 import type { Job } from "./generated/myeye/v1/job.js";
 import type { Upload } from "./generated/myeye/v1/upload.js";
 
-const [target = "", scenarioPath = "", picturePath = "", run = ""] = process.argv.slice(2);
+const [target = "", scenarioPath = "", picturePath = "", run = "", guarded = "", goodToken = ""] = process.argv.slice(2);
 const scenario = JSON.parse(await readFile(scenarioPath, "utf8"));
 const picture = await readFile(picturePath);
 const detection = new DetectionServiceClient(target, credentials.createInsecure());
@@ -273,6 +273,15 @@ async function remove(jobId: string) {
   tell({ step: "delete", ...told(await refusal(call(detection.get.bind(detection), { jobId }))) });
 }
 
+async function showToken() {
+  const client = new DetectionServiceClient(guarded, credentials.createInsecure());
+  const ask = (token?: string) => call(client.getCapabilities.bind(client), {}, { token });
+  const without = told(await refusal(ask()));
+  const wrong = told(await refusal(ask("nobody")));
+  tell({ step: "token", without, wrong, right: (await ask(goodToken)).limits !== undefined });
+  client.close();
+}
+
 await capabilities();
 await health();
 const finished = await submitTwice();
@@ -287,4 +296,5 @@ await download(finished, uploaded);
 await deadline();
 await list();
 await remove(uploaded);
+await showToken();
 for (const client of [detection, blobs, healthClient]) client.close();

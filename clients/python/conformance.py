@@ -1,4 +1,4 @@
-"""The conformance scenario, with the Python client: conformance.py TARGET SCENARIO PICTURE RUN."""
+"""The conformance scenario, with the Python client: conformance.py TARGET SCENARIO PICTURE RUN GUARDED TOKEN."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import myeye
 from myeye.errors import from_rpc_error
 from myeye.v1.blob_service_pb2 import UploadRequest
 from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
-from myeye.v1.detection_service_pb2 import ListRequest, SubmitRequest, SubmitResponse
+from myeye.v1.detection_service_pb2 import GetCapabilitiesRequest, ListRequest, SubmitRequest, SubmitResponse
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
 from myeye.v1.upload_pb2 import UploadTarget
 
@@ -279,6 +279,18 @@ class Scenario:
         self.delete(uploaded)
 
 
+def show_token(guarded: str, token: str) -> None:
+    """Call where a token is asked for."""
+
+    def ask(*metadata: tuple[str, str]) -> object:
+        return DetectionServiceStub(channel).GetCapabilities(GetCapabilitiesRequest(), metadata=metadata, timeout=LIMIT_S)
+
+    with grpc.insecure_channel(guarded) as channel:
+        without = told(refusal_of(lambda: ask()))
+        wrong = told(refusal_of(lambda: ask(("authorization", "Bearer nobody"))))
+        tell(step="token", without=without, wrong=wrong, right=ask(("authorization", f"Bearer {token}")) is not None)
+
+
 def domain_of(error: myeye.MyeyeError) -> str:
     return next(detail.domain for detail in error.details if isinstance(detail, ErrorInfo))
 
@@ -289,6 +301,7 @@ def inside(box: myeye.BoundingBox, result: myeye.DetectionResult) -> bool:
 
 
 if __name__ == "__main__":
-    target, scenario, picture, run = sys.argv[1:5]
+    target, scenario, picture, run, guarded, token = sys.argv[1:7]
     with closing(Scenario(target, json.loads(Path(scenario).read_text()), Path(picture), run)) as played:
         played.play()
+    show_token(guarded, token)

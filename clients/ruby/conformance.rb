@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Plays the conformance scenario: ruby conformance.rb TARGET SCENARIO PICTURE RUN.
+# Plays the conformance scenario: ruby conformance.rb TARGET SCENARIO PICTURE RUN GUARDED TOKEN.
 
 $LOAD_PATH.unshift File.join(__dir__, 'generated')
 require 'json'
@@ -288,4 +288,14 @@ class Scenario
   end
 end
 
-Scenario.new(*ARGV).play
+# Calls where a token is asked for.
+def show_token(guarded, token)
+  client = V1::DetectionService::Stub.new(guarded, :this_channel_is_insecure)
+  ask = ->(metadata) { client.get_capabilities(V1::GetCapabilitiesRequest.new, metadata: metadata, deadline: Time.now + 60) }
+  without = told(refusal { ask.call({}) })
+  wrong = told(refusal { ask.call({ 'authorization' => 'Bearer nobody' }) })
+  tell(step: 'token', without: without, wrong: wrong, right: !ask.call({ 'authorization' => "Bearer #{token}" }).limits.nil?)
+end
+
+Scenario.new(*ARGV.first(4)).play
+show_token(*ARGV.last(2))

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from harness.conformance.clients import CLIENTS, DIRECT, EDGE, Client
 from harness.conformance.play import Line, Played, play, play_example, wanted
-from harness.conformance.site import LINES, PAGE, conformance_mesh
-from harness.mesh import Mesh
+from harness.conformance.site import LINES, PAGE, Site, conformance_site
 
 HEAD = ("client", "calls with", "tried with", "directly", "through the edge", "example")
 
@@ -29,9 +28,9 @@ def main() -> int:
     built = [(client, row) for client, row in zip(clients, rows, strict=True) if row[2]]
     with tempfile.TemporaryDirectory(prefix="myeye-conformance-") as folder:
         page = PAGE if PAGE.is_dir() else None
-        with conformance_mesh(Path(folder) / "mesh", page=page) as mesh:
+        with conformance_site(Path(folder) / "mesh", page=page) as site:
             for client, row in built:
-                _play_all(client, mesh, Path(folder), row)
+                _play_all(client, site, Path(folder), row)
     widths = [max(map(len, column)) for column in zip(HEAD, *rows, strict=True)]
     for row in (list(HEAD), ["-" * width for width in widths], *rows):
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
@@ -50,8 +49,8 @@ def _row(client: Client) -> list[str]:
     return [client.name, client.library, version, "—", "—", "—"]
 
 
-def _play_all(client: Client, mesh: Mesh, folder: Path, row: list[str]) -> None:
-    targets = {DIRECT: mesh.target, EDGE: mesh.edge_target}
+def _play_all(client: Client, site: Site, folder: Path, row: list[str]) -> None:
+    targets = {DIRECT: site.direct, EDGE: site.edge}
     for route in client.routes:
         _say(f"{client.name}: {route}")
         played = play(client.conformance, targets[route], client.run_name(route), folder)

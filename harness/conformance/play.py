@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.conformance.site import ROOT, SCENARIO, picture
+from harness.conformance.site import ROOT, SCENARIO, TOKEN, Targets, picture
 from harness.proxy import Proxy
 
 LIMIT_S = 100.0
@@ -27,14 +27,14 @@ class Played:
     said: str
 
 
-def play(command: Sequence[str], target: str, run: str, folder: Path) -> Played:
-    """Run `command` TARGET SCENARIO PICTURE RUN, through a proxy of its own that the client can have cut.
+def play(command: Sequence[str], targets: Targets, run: str, folder: Path) -> Played:
+    """Run `command` TARGET SCENARIO PICTURE RUN GUARDED TOKEN, through a proxy of its own that the client can have cut.
 
     What it says to people goes through a file in `folder`, so that it cannot get stuck on it.
     """
     told, said = [], folder / f"{run}.stderr"
-    with Proxy([int(target.rpartition(":")[2])]) as proxy, said.open("w+") as errors:
-        arguments = [f"127.0.0.1:{proxy.port}", str(SCENARIO), str(picture()), run]
+    with Proxy([int(targets.open.rpartition(":")[2])]) as proxy, said.open("w+") as errors:
+        arguments = [f"127.0.0.1:{proxy.port}", str(SCENARIO), str(picture()), run, targets.guarded, TOKEN]
         with subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True) as child:
             limit = threading.Timer(LIMIT_S, child.kill)
             limit.start()
@@ -50,10 +50,10 @@ def play(command: Sequence[str], target: str, run: str, folder: Path) -> Played:
     return Played(told, status, said.read_text())
 
 
-def play_example(command: Sequence[str], target: str) -> Played:
+def play_example(command: Sequence[str], targets: Targets) -> Played:
     """Run `command` TARGET PICTURE. It says all to people."""
     done = subprocess.run(
-        [*command, target, str(picture())],
+        [*command, targets.open, str(picture())],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

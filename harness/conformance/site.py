@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -21,22 +23,41 @@ MODEL_FILE = Path("~/.cache/myeye/models/efficientdet-lite0.tflite").expanduser(
 QUEUE_LENGTH = ("--max-queue-length", "40")
 
 
+TOKEN = "myeye_conformance"
+"""What a caller shows where tokens are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where an installation is reached: without more, and where a token is asked for."""
+
+    open: str
+    guarded: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An installation, by the two ways to it."""
+
+    direct: Targets
+    edge: Targets
+
+
 @contextmanager
-def conformance_mesh(folder: Path, *, page: Path | None = None) -> Iterator[Mesh]:
-    """Run a mesh with an edge. Its second model is known, but has no worker any more: jobs for it wait until they are cancelled.
+def conformance_site(folder: Path, *, page: Path | None = None) -> Iterator[Site]:
+    """Run a mesh with an edge, and the same once more where a token is asked for. The first one's second model is known, but has no worker any more: jobs for it wait until they are cancelled.
 
     `page` is the folder of the web page that the edge serves, if not ours.
     """
-    mesh = Mesh(
-        folder,
-        edge=True,
-        gateway_flags=QUEUE_LENGTH,
-        worker_flags=QUEUE_LENGTH,
-        edge_flags=() if page is None else ("--web", str(page)),
-    )
-    with mesh:
+    edge_flags = () if page is None else ("--web", str(page))
+    with Mesh(folder, edge=True, gateway_flags=QUEUE_LENGTH, worker_flags=QUEUE_LENGTH, edge_flags=edge_flags) as mesh:
         _offer_once(folder, f"waiting-room={MODEL_FILE}")
-        yield mesh
+        tokens = folder / "tokens"
+        tokens.write_text(f"conformance:user:{hashlib.sha256(TOKEN.encode()).hexdigest()}\n")
+        with Mesh(
+            folder / "guarded", edge=True, workers=0, gateway_flags=("--tokens", str(tokens)), edge_flags=edge_flags
+        ) as guarded:
+            yield Site(Targets(mesh.target, guarded.target), Targets(mesh.edge_target, guarded.edge_target))
 
 
 def _offer_once(folder: Path, model: str) -> None:

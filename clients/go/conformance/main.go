@@ -1,4 +1,4 @@
-// Conformance plays the conformance scenario: conformance TARGET SCENARIO PICTURE RUN.
+// Conformance plays the conformance scenario: conformance TARGET SCENARIO PICTURE RUN GUARDED TOKEN.
 package main
 
 import (
@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -68,6 +69,7 @@ func main() {
 	p.deadline()
 	p.list()
 	p.remove(uploaded)
+	showToken(os.Args[5], os.Args[6])
 }
 
 func must(err error) {
@@ -172,7 +174,7 @@ func reason(told *rpcstatus.Status) string {
 
 var names = map[codes.Code]string{
 	codes.AlreadyExists: "ALREADY_EXISTS", codes.FailedPrecondition: "FAILED_PRECONDITION", codes.InvalidArgument: "INVALID_ARGUMENT",
-	codes.NotFound: "NOT_FOUND", codes.OK: "OK", codes.ResourceExhausted: "RESOURCE_EXHAUSTED",
+	codes.NotFound: "NOT_FOUND", codes.OK: "OK", codes.ResourceExhausted: "RESOURCE_EXHAUSTED", codes.Unauthenticated: "UNAUTHENTICATED",
 }
 
 func name(code codes.Code) string {
@@ -513,4 +515,22 @@ func (p *player) remove(jobID string) {
 	must(err)
 	_, err = p.detection.Get(ctx, &pb.GetRequest{JobId: jobID})
 	tell(line{"step": "delete"}, refused(err))
+}
+
+// showToken calls where a token is asked for.
+func showToken(guarded, token string) {
+	conn, err := grpc.Dial(guarded, grpc.WithInsecure())
+	must(err)
+	defer conn.Close()
+	client := pb.NewDetectionServiceClient(conn)
+	ask := func(shown ...string) error {
+		ctx, cancel := limited()
+		defer cancel()
+		for _, each := range shown {
+			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+each)
+		}
+		_, err := client.GetCapabilities(ctx, &pb.GetCapabilitiesRequest{})
+		return err
+	}
+	tell(line{"step": "token", "without": refused(ask()), "wrong": refused(ask("nobody")), "right": ask(token) == nil})
 }
