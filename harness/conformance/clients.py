@@ -15,7 +15,10 @@ DIRECT, EDGE = "direct", "edge"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """Commands run at the top of the checkout; `conformance` takes TARGET SCENARIO PICTURE RUN GUARDED TOKEN, `example` TARGET PICTURE."""
+    """Commands run at the top of the checkout.
+
+    `conformance` takes TARGET SCENARIO PICTURE RUN GUARDED TOKEN, `example` TARGET PICTURE.
+    """
 
     name: str
     folder: str = ""

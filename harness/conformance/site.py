@@ -23,7 +23,7 @@ MODEL_FILE = Path("~/.cache/myeye/models/efficientdet-lite0.tflite").expanduser(
 QUEUE_LENGTH = ("--max-queue-length", "40")
 
 
-TOKEN = "myeye_conformance"
+TOKEN = "myeye_conformance"  # noqa: S105
 """What a caller shows where tokens are asked for."""
 
 
@@ -45,9 +45,10 @@ class Site:
 
 @contextmanager
 def conformance_site(folder: Path, *, page: Path | None = None) -> Iterator[Site]:
-    """Run a mesh with an edge, and the same once more where a token is asked for. The first one's second model is known, but has no worker any more: jobs for it wait until they are cancelled.
+    """Run a mesh with an edge, and a gateway with an edge where a token is asked for.
 
-    `page` is the folder of the web page that the edge serves, if not ours.
+    The mesh's second model is known, but has no worker any more: jobs for it wait until they are cancelled. `page` is the
+    folder of the web page that the edges serve, if not ours.
     """
     edge_flags = () if page is None else ("--web", str(page))
     with Mesh(folder, edge=True, gateway_flags=QUEUE_LENGTH, worker_flags=QUEUE_LENGTH, edge_flags=edge_flags) as mesh:
