@@ -31,8 +31,10 @@ WORKDIR /gl
 RUN apt-get update -qq && apt-get download -qq libegl1 libgles2 libglvnd0 \
     && for package in *.deb; do dpkg --extract "$package" root; done
 WORKDIR /src
+# What else the worker may have: EXTRAS=litert
+ARG EXTRAS=""
 # OpenCV comes as four packages with the same files: the one without windows is enough, and MediaPipe names another.
-RUN python3 scripts/requirements.py worker tracing > needed.txt \
+RUN python3 scripts/requirements.py worker tracing $EXTRAS > needed.txt \
     && /opt/pip/bin/pip --python /opt/myeye/bin/python install --no-cache-dir --constraint constraints.txt --requirement needed.txt \
     && opencv=$(sed -n 's/^opencv-python==//p' constraints.txt) \
     && /opt/pip/bin/pip --python /opt/myeye/bin/python uninstall --quiet --yes opencv-python opencv-contrib-python \
