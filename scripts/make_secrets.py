@@ -55,7 +55,12 @@ def s3_files(name: str) -> dict[str, str]:
     }
 
 
-MAKERS: Mapping[str, Callable[[str], dict[str, str]]] = {"broker": broker_files, "s3": s3_files}
+def grafana_files(name: str) -> dict[str, str]:
+    """Give the password of Grafana's user "admin"."""
+    return {name: password()}
+
+
+MAKERS: Mapping[str, Callable[[str], dict[str, str]]] = {"broker": broker_files, "s3": s3_files, "grafana": grafana_files}
 
 
 def make(folder: Path) -> list[str]:
