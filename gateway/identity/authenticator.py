@@ -11,7 +11,8 @@ from gateway.identity.grant import OPEN, Grant
 from gateway.identity.token_file import PREFIX, TokenFile
 from gateway.identity.web_token import WebTokens
 
-MAX_TOKEN_LENGTH = 8192
+MAX_TOKEN_LENGTH = 6144
+"""With the other headers it stays below the 8 KiB from which gRPC begins to refuse them, now and then."""
 
 Metadata = Iterable[tuple[str, str | bytes]]
 

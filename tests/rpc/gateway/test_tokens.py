@@ -68,7 +68,7 @@ async def test_without_a_token_nothing_is_told_but_health(front, refused):
         "Basic YW5uOmFubg==",
         "myeye_without_a_scheme",
         "Bearer two words",
-        "Bearer " + "x" * 9000,
+        "Bearer " + "x" * 6500,
         "Bearer myeye_" + "A" * 43,
         "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4ifQ.",
     ],

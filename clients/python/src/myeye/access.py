@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -112,8 +112,8 @@ class TokenChannel:
         return self._carrying(self._channel.stream_stream(*args, **options))
 
     def _carrying(self, method: Any) -> Callable[..., Any]:
-        def call(*args: Any, **options: Any) -> Any:
-            return method(*args, metadata=(("authorization", f"Bearer {self._token()}"),), **options)
+        def call(*args: Any, metadata: Iterable[tuple[str, str]] | None = None, **options: Any) -> Any:
+            return method(*args, metadata=(*(metadata or ()), ("authorization", f"Bearer {self._token()}")), **options)
 
         return call
 
