@@ -155,7 +155,7 @@ def test_what_is_on_this_machine(target: str, here: bool):
         {"token": "line\nbreak"},
         {"certificate": "c"},
         {"key": "k"},
-        {"ca": "c", "credentials": object()},
+        {"ca": "c", "credentials": "of its own"},
     ],
     ids=str,
 )
