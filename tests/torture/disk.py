@@ -45,7 +45,9 @@ def new_disk(state: Path, root: Path) -> dict[str, str]:
 
 
 def bend_disk() -> None:
-    """Let this process have its blobs on the disk that its environment names."""
+    """Let this process have its blobs on the disk that its environment names, if it names one."""
+    if STATE_VARIABLE not in os.environ:
+        return
     with Path(os.environ[STATE_VARIABLE]).open("rb") as opened:
         view = mmap.mmap(opened.fileno(), 1, prot=mmap.PROT_READ)
     Disk(Path(os.environ[ROOT_VARIABLE]), lambda _: Trouble(view[0])).mount()
