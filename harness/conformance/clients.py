@@ -47,8 +47,9 @@ class Client:
         return re.sub("[^a-z0-9]+", "-", f"{self.name}-{route}".lower())
 
     def version(self) -> str:
-        """Tell the toolchain, as "node v20.1.0"."""
-        return run(self.tried_with).strip().splitlines()[0]
+        """Tell the toolchain, as "node v20.1.0"; what it says besides is left out."""
+        told = subprocess.run(self.tried_with, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+        return told.stdout.strip().splitlines()[0]
 
 
 def run(command: tuple[str, ...]) -> str:

@@ -20,7 +20,7 @@ LINES = ROOT / "clients/conformance/lines.jsonl"
 PAGE = ROOT / "clients/browser/build/page"
 """What the edge serves in place of our page, once it is built: the browser's client must be of the same origin."""
 MODEL_FILE = Path("~/.cache/myeye/models/efficientdet-lite0.tflite").expanduser()
-QUEUE_LENGTH = ("--max-queue-length", "40")
+QUEUE_LENGTH = ("--max-queue-length", "80")
 
 
 TOKEN = "myeye_conformance"  # noqa: S105
