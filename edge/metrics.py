@@ -1,4 +1,4 @@
-"""Envoy's own metrics, on a port of their own: one path of its admin socket, for reading, and no other."""
+"""Envoy's own metrics and whether it serves, on a port of their own: two paths of its admin socket, for reading, and no other."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from edge.address import Address
 
 CLUSTER = "admin"
 PATH = "/metrics"
+READY = "/ready"
+"""200 while the edge serves, 503 from when it drains: for health checks that have no certificate to show at the port of callers."""
 FILTERS = "type.googleapis.com/envoy.extensions.filters"
 LIMIT_S = 10
 
 
 def metrics_listener(address: Address) -> dict[str, Any]:
-    """Give the listener that serves /metrics and refuses all else."""
-    # the whole of it, query included: what could be asked with one is not for those who read metrics
-    only = {"path": PATH, "headers": [_is(":path", PATH), _is(":method", "GET")]}
+    """Give the listener that serves /metrics and /ready and refuses all else."""
+    told = f"there are only GET {PATH} and GET {READY} here\n"
     routes = [
-        {"match": only, "route": {"cluster": CLUSTER, "prefix_rewrite": "/stats/prometheus", "timeout": f"{LIMIT_S}s"}},
-        {
-            "match": {"prefix": "/"},
-            "direct_response": {"status": 404, "body": {"inline_string": f"there is only GET {PATH} here\n"}},
-        },
+        _route(PATH, "/stats/prometheus"),
+        _route(READY, "/ready"),
+        {"match": {"prefix": "/"}, "direct_response": {"status": 404, "body": {"inline_string": told}}},
     ]
     router = {"name": "router", "typed_config": {"@type": f"{FILTERS}.http.router.v3.Router"}}
     http = {
@@ -48,6 +47,12 @@ def admin_cluster(path: str) -> dict[str, Any]:
         "connect_timeout": "1s",
         "load_assignment": {"cluster_name": CLUSTER, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
+
+
+def _route(path: str, asked: str) -> dict[str, Any]:
+    # the whole of it, query included: what could be asked with one is not for those who read metrics
+    only = {"path": path, "headers": [_is(":path", path), _is(":method", "GET")]}
+    return {"match": only, "route": {"cluster": CLUSTER, "prefix_rewrite": asked, "timeout": f"{LIMIT_S}s"}}
 
 
 def _is(header: str, value: str) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import http.client
 import json
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
@@ -181,8 +183,24 @@ def mutual(folder: Path, authority: Authority) -> Iterator[Mesh]:
         gateway_flags=(*tls_flags(server, authority.ca), "--proxies", "the-edge", "--certificate-admins", "root"),
         edge=True,
         edge_flags=(*tls_flags(edge, authority.ca), *behind_flags(authority, edge)),
+        metrics=True,
     ) as mesh:
         yield mesh
+
+
+def probed(*flags: str) -> tuple[int, str]:
+    """Run the edge's health check; give its status and what it said."""
+    command = [sys.executable, "-m", "edge.probe", *flags]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    return run.returncode, (run.stdout + run.stderr).strip()
+
+
+def test_a_health_check_needs_neither_token_nor_certificate(guarded, mutual, edge_pair, authority):
+    assert probed("--listen", guarded.edge_target, *tls_flags(edge_pair)) == (0, "200")
+    flags = ("--listen", mutual.edge_target, *tls_flags(edge_pair, authority.ca))
+    assert probed(*flags, "--metrics", mutual.metrics["edge"]) == (0, "200"), "where metrics are, no certificate is asked for"
+    status, told = probed(*flags)
+    assert (status, "--metrics" in told) == (2, True)
 
 
 def test_a_callers_certificate_names_it_and_no_header_does(mutual, authority, folder):
