@@ -9,7 +9,7 @@ from edge.address import Address
 CLUSTER = "admin"
 PATH = "/metrics"
 READY = "/ready"
-"""200 while the edge serves, 503 from when it drains: for health checks that have no certificate to show at the port of callers."""
+"""200 while the edge serves, 503 from when it drains: for health checks that have no certificate to show where callers must."""
 FILTERS = "type.googleapis.com/envoy.extensions.filters"
 LIMIT_S = 10
 
