@@ -15,6 +15,9 @@ MAX_CATEGORY_LENGTH = 255
 MAX_FPS = 60.0
 MAX_VIDEO_TIME_NS = 86_400 * 1_000_000_000
 
+MAX_UPLOAD_BYTES = 2 * 1024**3
+"""Size of one upload, and of one video that is fetched, unless set otherwise."""
+
 MAX_VIDEO_FRAMES = 10_000
 """Frames of one video that are looked at, at most: known to gateways, which advertise it, and to workers, which refuse more."""
 

@@ -21,10 +21,14 @@ class Lane(IntEnum):
 
 
 class Kind(StrEnum):
-    """What a task looks at. Videos wait apart from pictures, so that a long one keeps no picture waiting."""
+    """What a task looks at. Videos wait apart from pictures, so that a long one keeps no picture waiting.
+
+    What is to be fetched waits apart from both: it takes as long as somebody else's server does, and not every worker may.
+    """
 
     PICTURE = "picture"
     VIDEO = "video"
+    REMOTE = "remote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,9 @@ class Queue:
     @property
     def path(self) -> str:
         """Name it within an installation."""
-        video = ".video" if self.kind is Kind.VIDEO else ""
+        kind = "" if self.kind is Kind.PICTURE else f".{self.kind}"
         share = f".{self.share}" if self.share else ""
-        return f"{self.model}.{self.lane.name.lower()}{video}{share}"
+        return f"{self.model}.{self.lane.name.lower()}{kind}{share}"
 
 
 class Delivery(Protocol):

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from dispatch.ports import Kind
 
-LIMITS: Mapping[Kind, tuple[int, ...]] = MappingProxyType({Kind.PICTURE: (16, 256), Kind.VIDEO: (4,)})
+LIMITS: Mapping[Kind, tuple[int, ...]] = MappingProxyType({Kind.PICTURE: (16, 256), Kind.VIDEO: (4,), Kind.REMOTE: (16,)})
 """A principal's tasks in each share and the shares before it, but for the last share, which has no limit.
 
 Few, for a worker may hold tasks of each share while another is idle: that costs little with pictures, and more with videos.

@@ -22,6 +22,8 @@ from dispatch.options import (
     MAX_RESULTS,
     MAX_VIDEO_TIME_NS,
 )
+from dispatch.ports import Kind
+from dispatch.uri import MalformedUri, read_uri
 from dispatch.v1.task_pb2 import Task
 from myeye.v1.detection_pb2 import DetectionOptions
 from myeye.v1.job_pb2 import VideoOptions
@@ -62,6 +64,13 @@ def read_task(body: bytes) -> Task:
     return task
 
 
+def kind_of(task: Task) -> Kind:
+    """Tell in which kind of queue a task is."""
+    if task.HasField("remote"):
+        return Kind.REMOTE
+    return Kind.VIDEO if task.HasField("video") else Kind.PICTURE
+
+
 def check_task(task: Task) -> None:
     """Hold what a task asks for against what a gateway would have let pass.
 
@@ -93,6 +102,20 @@ def _faults(task: Task) -> Iterator[str]:
     yield from _options(task.options)
     if task.HasField("video"):
         yield from _video(task.video)
+    if task.HasField("remote"):
+        yield from _remote(task)
+
+
+def _remote(task: Task) -> Iterator[str]:
+    if task.HasField("video"):
+        yield "it has a video that is not here yet"
+    try:
+        read_uri(task.remote.uri)
+    except MalformedUri as error:
+        yield f"its remote.uri {error}"
+    yield from _video(task.remote.video)
+    if not 0 < nanoseconds(task.video_execution_timeout) <= MAX_EXECUTION_TIMEOUT_NS:
+        yield f"its video_execution_timeout is {task.video_execution_timeout.seconds} s"
 
 
 def _blob(field: str, name: str, job_id: str) -> Iterator[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dispatch.errors import ConfigurationError
-from dispatch.options import MAX_PIXELS
+from dispatch.options import MAX_PIXELS, MAX_UPLOAD_BYTES
+from egress.options import EgressOptions
 from gateway.fair_use import FairUse, add_fair_use_flags, read_fair_use
 from gateway.identity.options import IdentityOptions, add_identity_flags, read_identity
-from gateway.limits import MAX_UPLOAD_BYTES
 from gateway.tls import TlsOptions, add_tls_flags, read_tls
 from telemetry.endpoint import check_address
 from telemetry.tracing import tracing_wanted
@@ -54,6 +54,7 @@ class Config:
     tls: TlsOptions
     reflection: bool
     fair_use: FairUse
+    egress: EgressOptions = field(default_factory=EgressOptions)
 
     def __post_init__(self) -> None:
         host, colon, port = self.listen.rpartition(":")
@@ -158,6 +159,16 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
     add_identity_flags(parser, fallback)
     add_tls_flags(parser, fallback)
     add_fair_use_flags(parser, fallback)
+    fetch_from = fallback("FETCH_FROM", "")
+    add(
+        "--fetch-from",
+        metavar="LIST",
+        default=fetch_from,
+        help="where an Input.uri may lead: https://host[:port], s3://bucket/prefix",
+    )
+    networks = fallback("INTERNAL_NETWORKS", "")
+    add("--internal-networks", metavar="LIST", default=networks, help="networks of your own that may be reached, as 10.20.0.0/16")
+    add("--egress-ca", metavar="FILE", default=fallback("EGRESS_CA", ""), help="certificates to trust beside the system's")
     given = parser.parse_args(arguments)
     return Config(
         listen=given.listen,
@@ -181,4 +192,5 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         tls=read_tls(given),
         reflection=given.reflection,
         fair_use=read_fair_use(given),
+        egress=EgressOptions.parse(fetch_from=given.fetch_from, internal_networks=given.internal_networks, ca=given.egress_ca),
     )

@@ -9,11 +9,11 @@ from google.api.httpbody_pb2 import HttpBody
 
 from dispatch.errors import BlobNotFound
 from dispatch.lifecycle import Item, State
+from dispatch.media_type import media_type
 from dispatch.ports import BlobStore
 from dispatch.v1.event_pb2 import JobSpec
 from gateway.errors import AnnotatedNotFound, ItemNotFound, PictureNotFound
 from gateway.identity.principal import Principal
-from gateway.media_type import media_type
 from gateway.order import annotated_blob
 from gateway.store import Store
 from myeye.v1.job_pb2 import VideoResult

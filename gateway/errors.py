@@ -118,6 +118,12 @@ class UploadCorrupt(Refusal):
         self.upload_id = upload_id
 
 
+class UriForbidden(Refusal):
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field = field
+
+
 class RequestIdReused(Refusal):
     def __init__(self, request_id: str, job_id: str) -> None:
         super().__init__(f"request_id {request_id!r} was used for another request, which made job {job_id}")

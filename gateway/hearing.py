@@ -27,7 +27,7 @@ async def hear(signals: Signals, store: Store, workers: Workers, traffic: Traffi
         match signal.WhichOneof("kind"):
             case "worker_alive":
                 alive = signal.worker_alive
-                workers.alive(alive.worker, list(alive.models), alive.detectors)
+                workers.alive(alive.worker, list(alive.models), alive.detectors, fetches=alive.fetches)
             case "worker_gone":
                 workers.gone(signal.worker_gone.worker)
             case "run_progress":

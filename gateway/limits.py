@@ -13,9 +13,11 @@ from dispatch.options import (
     MAX_PICTURE_BYTES,
     MAX_PIXELS,
     MAX_RESULTS,
+    MAX_UPLOAD_BYTES,
     MAX_VIDEO_FRAMES,
     MAX_VIDEO_TIME_NS,
 )
+from dispatch.uri import MAX_URI_LENGTH
 
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3600 * SECOND_NS
@@ -39,9 +41,6 @@ VIDEO_MEDIA_TYPES = (
     "video/x-msvideo",
 )
 
-MAX_UPLOAD_BYTES = 2 * 1024**3
-"""Of one upload, unless set otherwise."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -62,6 +61,7 @@ class Limits:
     max_results: int = MAX_RESULTS
     max_categories: int = MAX_CATEGORIES
     max_category_length: int = MAX_CATEGORY_LENGTH
+    max_uri_length: int = MAX_URI_LENGTH
     max_attempts: int = MAX_ATTEMPTS
     max_start_deadline_ns: int = 7 * DAY_NS
     max_execution_timeout_ns: int = MAX_EXECUTION_TIMEOUT_NS

@@ -57,11 +57,14 @@ class Teller:
     def queue(self, job: Job) -> job_pb2.QueueStatus:
         """Tell where a queued job stands."""
         position = self._store.backlog.position(job)
-        live = len(self._workers.of(job.spec.model))
+        alive = self._workers.of(job.spec.model)
+        live = len(alive)
         message = job_pb2.QueueStatus(approximate_position=position, live_workers=live)
         pace_ns = self._store.backlog.pace_ns(job.spec.model)
         if not live:
             message.waiting_reason = "no worker with this model is alive"
+        elif not any(worker.fetches for worker in alive) and _waits_to_be_fetched(job):
+            message.waiting_reason = "no worker with this model that fetches addresses is alive"
         elif any(item.attempt for item in job.items):
             message.waiting_reason = "waits for its next attempt"
         else:
@@ -122,6 +125,11 @@ def _item(index: int, item: Item, spec: JobSpec) -> job_pb2.Item:
 
 def _video(video: bytes) -> job_pb2.VideoResult:
     return job_pb2.VideoResult.FromString(video)
+
+
+def _waits_to_be_fetched(job: Job) -> bool:
+    inputs = JobSpec.FromString(job.spec.body).inputs
+    return all(source.HasField("remote") for source, item in zip(inputs, job.items, strict=True) if item.state is State.QUEUED)
 
 
 def _progress(job: Job) -> job_pb2.Progress:

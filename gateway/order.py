@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from google.protobuf.duration_pb2 import Duration
 
 from dispatch.codec import duration, nanoseconds
+from dispatch.media_type import HEAD_BYTES, is_video, media_type
+from dispatch.uri import MalformedUri, read_uri
 from dispatch.v1.event_pb2 import JobSpec, StoredInput
+from dispatch.v1.remote_pb2 import Remote
 from gateway.errors import InvalidRequest, ModelNotFound, Violation
 from gateway.ids import job_id
 from gateway.limits import Defaults, Limits
-from gateway.media_type import HEAD_BYTES, is_video, media_type
 from gateway.upload_target import malformed_id
 from gateway.upload_whole import Whole
 from myeye.v1.detection_pb2 import DetectionOptions
@@ -29,7 +31,8 @@ _LABEL_KEY = re.compile(r"[a-z0-9]([a-z0-9_./-]*[a-z0-9])?")
 class Picture:
     """A picture or video to be stored: its bytes are given (`content`) or lie in the blob store already (`blob`).
 
-    `video` says which frames to look at; None of a picture. `upload_id` names the upload that it was handed in by, if any.
+    `video` says which frames to look at; None of a picture. `upload_id` names the upload that it was handed in by, if any. What
+    a worker is to fetch has a `remote`; then nothing needs to lie at `blob`.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Picture:
     blob: str = ""
     video: VideoOptions | None = None
     upload_id: str = ""
+    remote: Remote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ def _picture(source: Input, defaults: Defaults, uploaded: Mapping[str, Whole]) -
         whole = uploaded[source.blob]
         video = video_options(source, whole.head, defaults)
         return Picture(source.name, whole.size, whole.sha256, blob=whole.blob, video=video, upload_id=source.blob)
+    if source.uri:
+        return Picture(source.name, 0, b"", remote=Remote(uri=source.uri, video=_with_defaults(source.video, defaults)))
     content = source.content
     video = video_options(source, content[:HEAD_BYTES], defaults)
     return Picture(source.name, len(content), hashlib.sha256(content).digest(), content, video=video)
@@ -103,8 +109,12 @@ def video_options(source: Input, head: bytes, defaults: Defaults) -> VideoOption
     """Say which frames to look at, every default filled in; None if what begins so is no video."""
     if not is_video(media_type(head)):
         return None
+    return _with_defaults(source.video, defaults)
+
+
+def _with_defaults(asked: VideoOptions, defaults: Defaults) -> VideoOptions:
     options = VideoOptions(max_fps=defaults.max_fps)
-    options.MergeFrom(source.video)
+    options.MergeFrom(asked)
     return options
 
 
@@ -126,7 +136,10 @@ def _digest(request: SubmitRequest, pictures: tuple[Picture, ...]) -> bytes:
 
 
 def _asked_input(source: Input, picture: Picture) -> Input:
-    return Input(name=picture.name, content=picture.sha256, video=source.video if source.HasField("video") else None)
+    video = source.video if source.HasField("video") else None
+    if picture.remote:
+        return Input(name=picture.name, uri=picture.remote.uri, video=video)
+    return Input(name=picture.name, content=picture.sha256, video=video)
 
 
 def _spec(request: SubmitRequest, principal: str, model: str, limits: Limits, defaults: Defaults) -> JobSpec:
@@ -182,6 +195,7 @@ def stored_inputs(pictures: tuple[Picture, ...], folder: str) -> list[StoredInpu
             size_bytes=picture.size,
             sha256=picture.sha256,
             video=picture.video,
+            remote=picture.remote,
         )
         for index, picture in enumerate(pictures)
     ]
@@ -215,12 +229,21 @@ def _inputs(request: SubmitRequest, limits: Limits) -> Iterator[Violation]:
     for index, source in enumerate(request.inputs):
         yield from _too_long(f"inputs[{index}].name", source.name, limits.max_name_length)
         if source.WhichOneof("source") is None:
-            yield Violation(f"inputs[{index}].source", "must be given: set content or blob")
+            yield Violation(f"inputs[{index}].source", "must be given: set content, blob or uri")
+        elif source.HasField("uri"):
+            yield from _malformed_uri(f"inputs[{index}].uri", source.uri)
         elif source.HasField("blob"):
             yield from malformed_id(f"inputs[{index}].blob", source.blob)
         elif not source.content:
             yield Violation(f"inputs[{index}].content", "must not be empty")
         yield from _video(f"inputs[{index}].video", source.video, limits)
+
+
+def _malformed_uri(field: str, uri: str) -> Iterator[Violation]:
+    try:
+        read_uri(uri)
+    except MalformedUri as error:
+        yield Violation(field, str(error))
 
 
 def _video(field: str, options: VideoOptions, limits: Limits) -> Iterator[Violation]:

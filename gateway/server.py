@@ -133,7 +133,15 @@ async def _serve_with(
     ledger = Ledger(store, quotas, UploadTally(blobs))
     uploads = Uploads(blobs, limits, ledger.upload)
     submitter = Submitter(
-        store, broker.tasks, blobs, uploads, ledger, limits=limits, defaults=defaults, on_accepted=metrics.accepted
+        store,
+        broker.tasks,
+        blobs,
+        uploads,
+        ledger,
+        limits=limits,
+        defaults=defaults,
+        fetch_from=config.egress.fetch_from,
+        on_accepted=metrics.accepted,
     )
     canceller = Canceller(store, limits)
     janitor = Janitor(store, submitter, blobs, tombstone_s=config.tombstone_s, on_dead_letter=metrics.dead_letter)
@@ -157,6 +165,7 @@ async def _serve_with(
         limits=limits,
         defaults=defaults,
         tombstone_s=config.tombstone_s,
+        uri_sources=config.egress.fetch_from.told,
     )
     guard = Guard()
     authenticator = config.identity.open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
 from dispatch.codec import duration, nanoseconds, timestamp
@@ -61,6 +61,7 @@ class DetectionService(DetectionServiceServicer):
         limits: Limits,
         defaults: Defaults,
         tombstone_s: float,
+        uri_sources: Sequence[str],
     ) -> None:
         self._store = store
         self._submitter = submitter
@@ -78,6 +79,7 @@ class DetectionService(DetectionServiceServicer):
         self._limits = limits
         self._defaults = defaults
         self._tombstone_s = tombstone_s
+        self._uri_sources = uri_sources
 
     async def Submit(self, request: pb.SubmitRequest, context: Context) -> pb.SubmitResponse:
         job, replayed = await self._submitter.submit(principal_of(context), request)
@@ -170,6 +172,7 @@ class DetectionService(DetectionServiceServicer):
             ),
             media_types=MEDIA_TYPES,
             video_media_types=VIDEO_MEDIA_TYPES,
+            uri_sources=self._uri_sources,
             version=VERSION,
             server_time=timestamp(time.time_ns()),
             tombstone_retention=duration(int(self._tombstone_s * 1e9)),
@@ -247,4 +250,5 @@ def _limits(limits: Limits) -> capabilities_pb2.Limits:
         max_picture_bytes=limits.max_picture_bytes,
         max_watches=limits.max_watches,
         max_uploads=limits.max_uploads,
+        max_uri_length=limits.max_uri_length,
     )

@@ -41,6 +41,7 @@ CODES: dict[type[Exception], tuple[code_pb2.Code.ValueType, str]] = {
     errors.UploadIdReused: (code_pb2.ALREADY_EXISTS, "UPLOAD_ID_REUSED"),
     errors.UploadOffsetOutOfRange: (code_pb2.OUT_OF_RANGE, "UPLOAD_OFFSET"),
     errors.UploadCorrupt: (code_pb2.DATA_LOSS, "UPLOAD_CORRUPT"),
+    errors.UriForbidden: (code_pb2.FAILED_PRECONDITION, "URI_FORBIDDEN"),
     errors.RequestIdReused: (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.QueueIsFull: (code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     errors.SessionWindowFull: (code_pb2.RESOURCE_EXHAUSTED, "SESSION_WINDOW"),
@@ -66,6 +67,10 @@ FAILURE_CODES: dict[str, code_pb2.Code.ValueType] = {
     "CATEGORY_UNKNOWN": code_pb2.INVALID_ARGUMENT,
     "INPUT_MISSING": code_pb2.DATA_LOSS,
     "BLOB_UNAVAILABLE": code_pb2.UNAVAILABLE,
+    "URI_FORBIDDEN": code_pb2.PERMISSION_DENIED,
+    "URI_NOT_FOUND": code_pb2.NOT_FOUND,
+    "URI_TOO_LARGE": code_pb2.INVALID_ARGUMENT,
+    "URI_UNAVAILABLE": code_pb2.UNAVAILABLE,
     "WORKER_LOST": code_pb2.ABORTED,
     "DETECTOR_CRASHED": code_pb2.INTERNAL,
     "EXECUTION_TIMEOUT": code_pb2.DEADLINE_EXCEEDED,
@@ -110,6 +115,8 @@ def status_of_refusal(error: errors.Refusal | DispatchError, *, retry_after_s: f
             metadata = {"violations": str(len(violations))}
         case errors.ModelNotFound(models=models):
             metadata = {"models": ",".join(models)}
+        case errors.UriForbidden(field=field):
+            metadata = {"field": field}
         case errors.RequestIdReused(job_id=job_id) | errors.JobRetried(job_id=job_id):
             metadata = {"job_id": job_id}
         case (

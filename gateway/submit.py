@@ -21,10 +21,14 @@ from dispatch.errors import BlobNotFound, BlobUnavailable, QueueFull
 from dispatch.events import Accepted, Enqueued, Refused
 from dispatch.journal import Journal, new_event_id
 from dispatch.lifecycle import Job, State
-from dispatch.ports import BlobStore, Kind, Lane, Queue, TaskQueue
+from dispatch.ports import BlobStore, Lane, Queue, TaskQueue
 from dispatch.shares import share_of
+from dispatch.task import kind_of
+from dispatch.uri import read_uri
 from dispatch.v1.event_pb2 import JobSpec
 from dispatch.v1.task_pb2 import Task
+from egress.allowed import NOTHING, Allowed
+from egress.errors import Forbidden
 from gateway.errors import (
     Exhausted,
     InputMissing,
@@ -35,6 +39,7 @@ from gateway.errors import (
     RequestIdReused,
     Unavailable,
     UploadNotFound,
+    UriForbidden,
 )
 from gateway.identity.principal import Principal
 from gateway.ids import job_id
@@ -65,6 +70,7 @@ class Submitter:
         *,
         limits: Limits,
         defaults: Defaults,
+        fetch_from: Allowed = NOTHING,
         storing_limit_s: float = STORING_LIMIT_S,
         on_accepted: Callable[[Job], None] = lambda _: None,
     ) -> None:
@@ -77,6 +83,7 @@ class Submitter:
         self._ledger = ledger
         self._limits = limits
         self._defaults = defaults
+        self._fetch_from = fetch_from
         self._storing_limit_s = storing_limit_s
         self._on_accepted = on_accepted
         self._leftovers: set[asyncio.Task[None]] = set()
@@ -85,12 +92,13 @@ class Submitter:
         """Make the job that is asked for, or find the one that an earlier call made: then the second value is true.
 
         Raises:
-            InvalidRequest, ModelNotFound, UploadNotFound, UploadIncomplete: nothing was done.
+            InvalidRequest, ModelNotFound, UriForbidden, UploadNotFound, UploadIncomplete: nothing was done.
             RequestIdReused: its request_id made another job.
             QueueIsFull, Exhausted: nothing was kept.
             BrokerUnavailable, BlobUnavailable, Unavailable: the job may or may not come to be; safe to repeat with a request_id.
         """
         check_request(request, limits=self._limits, defaults=self._defaults, categories=self._categories())
+        self._check_uris(request)
         uploaded = await self._uploads.wholes(principal.name, [source.blob for source in request.inputs if source.blob])
         order = read_order(request, principal=principal.name, limits=self._limits, defaults=self._defaults, uploaded=uploaded)
         return await self._make(order)
@@ -128,6 +136,14 @@ class Submitter:
         """Tell whether `retry_once` with this request_id has retried a job."""
         job = self._store.fold.jobs.get(_only_retry(old))
         return job is not None and bool(request_id) and job.spec.retry_request_id == request_id
+
+    def _check_uris(self, request: SubmitRequest) -> None:
+        for index, source in enumerate(request.inputs):
+            if source.uri:
+                try:
+                    self._fetch_from.check(read_uri(source.uri))
+                except Forbidden as error:
+                    raise UriForbidden(f"inputs[{index}].uri", str(error)) from error
 
     def _categories(self) -> Mapping[str, Collection[str]]:
         known: dict[str, Collection[str]] = {self._defaults.model: ()}
@@ -209,12 +225,16 @@ class Submitter:
         await asyncio.gather(*self._leftovers)
 
     async def _store_picture(self, picture: Picture, blob: str) -> None:
+        if picture.remote and not picture.blob:
+            return  # for a worker to fetch
         if not picture.blob:
             await self._blobs.put(blob, picture.content)
             return
         try:
             await self._blobs.copy(picture.blob, blob)
         except BlobNotFound as error:
+            if picture.remote:
+                return  # it never was fetched, or is no more: it will be
             raise UploadNotFound(picture.upload_id) if picture.upload_id else InputMissing(picture.name) from error
 
     async def _discard(self, folder: str) -> None:
@@ -263,7 +283,7 @@ class Submitter:
 
 def _queue(job: Job, task: Task, ahead: int) -> Queue:
     """Name the queue for a task of a job before which its principal has so many items waiting."""
-    kind = Kind.VIDEO if task.HasField("video") else Kind.PICTURE
+    kind = kind_of(task)
     return Queue(job.spec.model, Lane(job.spec.priority), kind, share_of(kind, ahead + task.item))
 
 
@@ -289,6 +309,8 @@ def tasks_of(job: Job) -> list[Task]:
             max_attempts=spec.max_attempts,
             input_size_bytes=source.size_bytes,
             video=source.video if source.HasField("video") else None,
+            remote=source.remote if source.HasField("remote") else None,
+            video_execution_timeout=spec.video_execution_timeout if source.HasField("remote") else None,
         )
         for index, source in enumerate(spec.inputs)
     ]
@@ -330,6 +352,7 @@ def _order_again(old: Job, new_id: str, request_id: str) -> Order:
             source.sha256,
             blob=source.blob,
             video=source.video if source.HasField("video") else None,
+            remote=source.remote if source.HasField("remote") else None,
         )
         for source, item in zip(spec.inputs, old.items, strict=True)
         if item.state is not State.SUCCEEDED

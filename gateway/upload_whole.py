@@ -12,8 +12,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from dispatch.errors import BlobUnavailable
+from dispatch.media_type import HEAD_BYTES
 from dispatch.ports import BlobStore
-from gateway.media_type import HEAD_BYTES
 from gateway.upload_state import DONE, UploadState
 
 log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ class Presence:
 
     models: frozenset[str]
     detectors: int
+    fetches: bool
     seen: float
 
 
@@ -23,8 +24,8 @@ class Workers:
     def __init__(self) -> None:
         self._present: dict[str, Presence] = {}
 
-    def alive(self, worker: str, models: list[str], detectors: int) -> None:
-        self._present[worker] = Presence(frozenset(models), detectors, monotonic())
+    def alive(self, worker: str, models: list[str], detectors: int, *, fetches: bool = False) -> None:
+        self._present[worker] = Presence(frozenset(models), detectors, fetches, monotonic())
 
     def gone(self, worker: str) -> None:
         self._present.pop(worker, None)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dispatch.backoff import Backoff
 from dispatch.errors import ConfigurationError
-from dispatch.options import MAX_PIXELS
+from dispatch.options import MAX_PIXELS, MAX_UPLOAD_BYTES
+from egress.options import EgressOptions
 from telemetry.endpoint import check_address
 from telemetry.tracing import tracing_wanted
-from worker.backoff import Backoff
 from worker.detection import Engine
 
 DEFAULT_MODEL = "efficientdet-lite0"
@@ -81,6 +82,9 @@ class Config:
     backoff: Backoff = field(default_factory=Backoff)
     health: Path | None = None
     """The socket at which it is told whether this worker works."""
+    egress: EgressOptions = field(default_factory=EgressOptions)
+    max_upload_bytes: int = MAX_UPLOAD_BYTES
+    """Videos that are fetched and have more are refused; the gateways' must be the same."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -105,6 +109,8 @@ class Config:
             raise ConfigurationError(f"--max-queue-length is positive, not {self.max_queue_length}")
         if self.lookback_s <= 0:
             raise ConfigurationError(f"--lookback is positive, not {self.lookback_s:g}")
+        if self.max_upload_bytes < 1:
+            raise ConfigurationError(f"--max-upload is positive, not {self.max_upload_bytes}")
 
 
 def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> Config:
@@ -131,6 +137,8 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         lookback_s=given.lookback,
         backoff=Backoff(base_s=given.retry_delay, cap_s=given.retry_delay_cap),
         health=Path(given.health) if given.health else None,
+        egress=EgressOptions.parse(fetch_from=given.fetch_from, internal_networks=given.internal_networks, ca=given.egress_ca),
+        max_upload_bytes=given.max_upload,
     )
 
 
@@ -170,6 +178,16 @@ def _parser(environment: Mapping[str, str], folder: Path) -> argparse.ArgumentPa
     flag("--installation", "INSTALLATION", "myeye", metavar="NAME", help="names on the broker begin with it, as the gateways'")
     flag("--name", "WORKER_NAME", f"{socket.gethostname()}-{os.getpid()}", help="the worker's name, as jobs show it")
     flag("--health", "HEALTH", "", metavar="SOCKET", help="where `python -m dispatch.probe` asks; none without")
+    flag(
+        "--fetch-from", "FETCH_FROM", "", metavar="LIST", help="what to fetch for others: https://host[:port], s3://bucket/prefix"
+    )
+    flag(
+        "--internal-networks", "INTERNAL_NETWORKS", "", metavar="LIST", help="networks of your own to fetch from, as 10.20.0.0/16"
+    )
+    flag("--egress-ca", "EGRESS_CA", "", metavar="FILE", help="certificates to trust beside the system's")
+    flag(
+        "--max-upload", "MAX_UPLOAD", str(MAX_UPLOAD_BYTES), type=int, metavar="BYTES", help="of a fetched video, as the gateways"
+    )
     flag("--log-format", "LOG_FORMAT", "text", metavar="text|json", help="how log lines are written")
     flag("--metrics", "METRICS", "", metavar="HOST:PORT", help="where Prometheus may fetch metrics; nowhere if not given")
     return parser

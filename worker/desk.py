@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from dispatch.backoff import Backoff
+from dispatch.options import MAX_UPLOAD_BYTES
 from dispatch.ports import BlobStore, TaskQueue
+from egress.fetch import Fetcher
 from telemetry.tracing import Tracer
-from worker.backoff import Backoff
 from worker.detection import DetectorPool
 from worker.metrics import Metrics
 from worker.report import Progress
@@ -30,3 +32,7 @@ class Desk:
     metrics: Metrics
     tracer: Tracer
     backoff: Backoff
+    fetcher: Fetcher | None = None
+    """None of a worker that fetches nothing."""
+    max_upload_bytes: int = MAX_UPLOAD_BYTES
+    """Of a video that is fetched."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from dispatch.errors import BlobNotFound, BlobUnavailable
 from dispatch.events import Failure
+from egress.errors import EgressError, Forbidden, NotThere, TooLarge, Unreachable
 from worker.detection import DetectorFailed, PictureRejected
 from worker.video.rejected import VideoRejected
 
-FORESEEN = (PictureRejected, VideoRejected, BlobNotFound, DetectorFailed, BlobUnavailable, TimeoutError)
+FORESEEN = (PictureRejected, VideoRejected, BlobNotFound, DetectorFailed, BlobUnavailable, EgressError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,14 @@ def failure_of(error: Exception) -> AttemptFailure:
             return AttemptFailure(Failure(error.reason, error.message), retryable=True)
         case BlobUnavailable():
             return AttemptFailure(Failure("BLOB_UNAVAILABLE", "the blob store did not answer"), retryable=True)
+        case Forbidden():
+            return AttemptFailure(Failure("URI_FORBIDDEN", str(error)), retryable=False)
+        case NotThere():
+            return AttemptFailure(Failure("URI_NOT_FOUND", str(error)), retryable=False)
+        case TooLarge():
+            return AttemptFailure(Failure("URI_TOO_LARGE", str(error)), retryable=False)
+        case Unreachable():
+            return AttemptFailure(Failure("URI_UNAVAILABLE", str(error)), retryable=not error.lasting)
         case TimeoutError():
             return AttemptFailure(Failure("EXECUTION_TIMEOUT", "the attempt took longer than its time limit"), retryable=True)
         case _:

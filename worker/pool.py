@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
+from dispatch.backoff import Backoff
 from dispatch.errors import ConfigurationError
-from worker.backoff import Backoff
 from worker.detection import Census, DetectorFailed, DetectOutcome, DetectRequest, Model, PictureRejected, Stage
 from worker.models import ModelFile
 from worker.orders import Orders

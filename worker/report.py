@@ -20,9 +20,10 @@ TICK_S = 0.1
 class Presence:
     """The worker's sign of life."""
 
-    def __init__(self, signals: Signals, *, worker: str, models: Sequence[str], detectors: int) -> None:
+    def __init__(self, signals: Signals, *, worker: str, models: Sequence[str], detectors: int, fetches: bool = False) -> None:
         self._signals = signals
-        self._alive = Signal(worker_alive=WorkerAlive(worker=worker, models=models, detectors=detectors)).SerializeToString()
+        alive = WorkerAlive(worker=worker, models=models, detectors=detectors, fetches=fetches)
+        self._alive = Signal(worker_alive=alive).SerializeToString()
         self._gone = Signal(worker_gone=WorkerGone(worker=worker)).SerializeToString()
 
     async def tell(self) -> None:

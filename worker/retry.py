@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
+from dispatch.backoff import Backoff
 from dispatch.errors import BrokerUnavailable, QueueFull
 from dispatch.events import Failure
 from dispatch.fold import Change
 from dispatch.lifecycle import State
 from dispatch.ports import Delivery
 from worker.attempt import Attempt, new_task_id
-from worker.backoff import Backoff
 from worker.desk import Desk
 from worker.view import item_of
 

@@ -20,7 +20,7 @@ from dispatch.fold import Change
 from dispatch.journal import new_event_id
 from dispatch.lifecycle import State
 from dispatch.ports import Delivery, Kind
-from dispatch.task import ImpossibleTask, UnreadableTask, check_task, read_task
+from dispatch.task import ImpossibleTask, UnreadableTask, check_task, kind_of, read_task
 from dispatch.trace import enter, valid
 from dispatch.v1.task_pb2 import Task
 from telemetry.tracing import Attributes, Span
@@ -30,6 +30,7 @@ from worker.desk import Desk
 from worker.failure import FORESEEN, failure_of
 from worker.metrics import Tally
 from worker.picture_work import PictureWork
+from worker.remote_work import RemoteWork
 from worker.retry import retry
 from worker.video.work import VideoWork
 from worker.view import ItemLost, item_of
@@ -59,7 +60,7 @@ async def run(desk: Desk, delivery: Delivery) -> None:
         desk.metrics.dropped("too_late")
         await delivery.ack()
     else:
-        kind = Kind.VIDEO if task.HasField("video") else Kind.PICTURE
+        kind = kind_of(task)
         with desk.metrics.attempt(desk.pool.model.name, kind) as tally, _span(desk, task, kind, tally) as span:
             await _Run(desk, delivery, Attempt.begin(task), tally, span).execute()
 
@@ -90,6 +91,12 @@ async def _expired(desk: Desk, task: Task) -> bool:
     return desk.view.knows(task.job_id) if item is None else item.state.terminal
 
 
+def _work_of(desk: Desk, attempt: Attempt) -> Work:
+    if attempt.task.HasField("remote"):
+        return RemoteWork(desk, attempt)
+    return VideoWork(desk, attempt) if attempt.task.HasField("video") else PictureWork(desk, attempt)
+
+
 class _Run:
     def __init__(self, desk: Desk, delivery: Delivery, attempt: Attempt, tally: Tally, span: Span) -> None:
         self._desk = desk
@@ -97,7 +104,7 @@ class _Run:
         self._attempt = attempt
         self._tally = tally
         self._span = span
-        self._work: Work = VideoWork(desk, attempt) if attempt.task.HasField("video") else PictureWork(desk, attempt)
+        self._work = _work_of(desk, attempt)
 
     async def execute(self) -> None:
         fetch = asyncio.ensure_future(self._work.fetch())  # most tasks are wanted: read the input while the log is asked

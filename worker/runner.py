@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,10 @@ from dispatch.health import tell_health
 from dispatch.journal import new_event_id
 from dispatch.options import BrokerOptions
 from dispatch.ports import BlobStore, Broker, Kind
+from egress.exchange import Exchange
+from egress.fetch import Fetcher
+from egress.options import EgressOptions
+from egress.resolver import SystemResolver
 from telemetry.endpoint import serve_metrics
 from telemetry.metered_blobs import MeteredBlobs
 from telemetry.metered_broker import MeteredBroker
@@ -40,6 +44,10 @@ PER_DETECTOR = 2
 """Pictures that run for each detector, and frames of videos: one is detected while the next is fetched and decoded."""
 
 
+FETCHES_AT_ONCE = 8
+"""Items of each model that are fetched, or looked at after that: mostly they wait for somebody else's server."""
+
+
 def open_pools(config: Config) -> Sequence[DetectorPool]:
     """Make the detectors of the models that the configuration names. They are not started yet.
 
@@ -48,6 +56,20 @@ def open_pools(config: Config) -> Sequence[DetectorPool]:
     """
     files = [find(choice.name, choice.path, config.models_folder, engine=choice.engine) for choice in config.models]
     return [Pool.of(file, detectors=config.detectors, max_pixels=config.max_pixels) for file in files]
+
+
+@contextmanager
+def open_fetcher(options: EgressOptions) -> Iterator[Fetcher]:
+    """Give what fetches inputs from addresses.
+
+    Raises:
+        ConfigurationError: the certificates cannot be used.
+    """
+    resolver = SystemResolver()
+    try:
+        yield Fetcher(Exchange(allowed=options.fetch_from, networks=options.networks, resolver=resolver, tls=options.tls()))
+    finally:
+        resolver.close()
 
 
 async def run_worker(config: Config, pools: Sequence[DetectorPool], *, stop: asyncio.Event) -> None:
@@ -71,7 +93,8 @@ async def run_worker(config: Config, pools: Sequence[DetectorPool], *, stop: asy
         for pool in pools:
             stack.push_async_callback(pool.close)
             await pool.start()
-        worker = _Worker(config, pools, broker, blobs, metrics, tracer)
+        fetcher = stack.enter_context(open_fetcher(config.egress)) if config.egress.fetch_from else None
+        worker = _Worker(config, pools, broker, blobs, fetcher, metrics, tracer)
         await stack.enter_async_context(tell_health(config.health, lambda: worker.serving))
         await worker.work(stop)
     log.info("worker %s stopped", config.name)
@@ -79,7 +102,14 @@ async def run_worker(config: Config, pools: Sequence[DetectorPool], *, stop: asy
 
 class _Worker:
     def __init__(
-        self, config: Config, pools: Sequence[DetectorPool], broker: Broker, blobs: BlobStore, metrics: Metrics, tracer: Tracer
+        self,
+        config: Config,
+        pools: Sequence[DetectorPool],
+        broker: Broker,
+        blobs: BlobStore,
+        fetcher: Fetcher | None,
+        metrics: Metrics,
+        tracer: Tracer,
     ) -> None:
         self._config = config
         self._pools = pools
@@ -87,6 +117,7 @@ class _Worker:
         self._blobs = blobs
         self._metrics = metrics
         self._tracer = tracer
+        self._fetcher = fetcher
         self._view = View(broker.log, lookback_s=config.lookback_s)
         self._progress = Progress(broker.signals)
         self._consuming = False
@@ -95,6 +126,7 @@ class _Worker:
             worker=config.name,
             models=[pool.model.name for pool in pools],
             detectors=sum(pool.detectors for pool in pools),
+            fetches=fetcher is not None,
         )
 
     @property
@@ -139,7 +171,7 @@ class _Worker:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             for pool in self._pools:
                 desk = self._desk(pool)
-                for kind, slots in ((Kind.PICTURE, pool.detectors * PER_DETECTOR), (Kind.VIDEO, videos_at_once(pool))):
+                for kind, slots in self._shares(pool):
                     consuming = self._broker.tasks.consume(queues_of(pool.model.name, kind), prefetch=slots)
                     consumer = await stack.enter_async_context(consuming)
                     intake = Intake(partial(run, desk), slots=slots, drain_s=self._config.drain_s)
@@ -149,6 +181,13 @@ class _Worker:
             log.info("worker %s ready: %s", self._config.name, offers)
             await stop.wait()
             self._consuming = False
+
+    def _shares(self, pool: DetectorPool) -> Iterator[tuple[Kind, int]]:
+        """Say how many tasks of which kind run side by side."""
+        yield Kind.PICTURE, pool.detectors * PER_DETECTOR
+        yield Kind.VIDEO, videos_at_once(pool)
+        if self._fetcher:
+            yield Kind.REMOTE, FETCHES_AT_ONCE
 
     def _desk(self, pool: DetectorPool) -> Desk:
         return Desk(
@@ -163,6 +202,8 @@ class _Worker:
             metrics=self._metrics,
             tracer=self._tracer,
             backoff=self._config.backoff,
+            fetcher=self._fetcher,
+            max_upload_bytes=self._config.max_upload_bytes,
         )
 
 

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from dispatch.v1 import remote_pb2 as dispatch_dot_v1_dot_remote__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from myeye.v1 import detection_pb2 as myeye_dot_v1_dot_detection__pb2
 from myeye.v1 import job_pb2 as myeye_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ispatch/v1/event.proto\x12\x0b\x64ispatch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18myeye/v1/detection.proto\x1a\x12myeye/v1/job.proto\",\n\x06Record\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.dispatch.v1.Event\"\xdb\x04\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x0b\x32\x15.dispatch.v1.AcceptedH\x00\x12)\n\x08\x65nqueued\x18\x05 \x01(\x0b\x32\x15.dispatch.v1.EnqueuedH\x00\x12\'\n\x07refused\x18\x06 \x01(\x0b\x32\x14.dispatch.v1.RefusedH\x00\x12\'\n\x07started\x18\x07 \x01(\x0b\x32\x14.dispatch.v1.StartedH\x00\x12+\n\tsucceeded\x18\x08 \x01(\x0b\x32\x16.dispatch.v1.SucceededH\x00\x12%\n\x06\x66\x61iled\x18\t \x01(\x0b\x32\x13.dispatch.v1.FailedH\x00\x12+\n\tcancelled\x18\n \x01(\x0b\x32\x16.dispatch.v1.CancelledH\x00\x12\'\n\x07\x65xpired\x18\x0b \x01(\x0b\x32\x14.dispatch.v1.ExpiredH\x00\x12%\n\x06purged\x18\x0c \x01(\x0b\x32\x13.dispatch.v1.PurgedH\x00\x12\x32\n\rmodel_offered\x18\r \x01(\x0b\x32\x19.dispatch.v1.ModelOfferedH\x00\x12\x30\n\x0c\x66rames_found\x18\x0f \x01(\x0b\x32\x18.dispatch.v1.FramesFoundH\x00\x12%\n\x06marker\x18\x0e \x01(\x0b\x32\x13.dispatch.v1.MarkerH\x00\x42\x06\n\x04kind\"t\n\x0bStoredInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x62lob\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12%\n\x05video\x18\x05 \x01(\x0b\x32\x16.myeye.v1.VideoOptions\"\xbf\x04\n\x07JobSpec\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12(\n\x06inputs\x18\x02 \x03(\x0b\x32\x18.dispatch.v1.StoredInput\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\x07options\x18\x04 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12\x10\n\x08\x61nnotate\x18\x05 \x01(\x08\x12$\n\x08priority\x18\x06 \x01(\x0e\x32\x12.myeye.v1.Priority\x12\x30\n\x06labels\x18\x07 \x03(\x0b\x32 .dispatch.v1.JobSpec.LabelsEntry\x12\x31\n\x0estart_deadline\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x65xecution_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\n \x01(\x05\x12&\n\x03ttl\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08retry_of\x18\x0c \x01(\t\x12\x18\n\x10retry_request_id\x18\x0f \x01(\t\x12\x13\n\x0btraceparent\x18\r \x01(\t\x12:\n\x17video_execution_timeout\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"F\n\x08\x41\x63\x63\x65pted\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.dispatch.v1.JobSpec\x12\x16\n\x0erequest_digest\x18\x02 \x01(\x0c\"\n\n\x08\x45nqueued\"\x19\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"]\n\x07Started\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\x05 \x01(\x0c\"Y\n\tSucceeded\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06result\x18\x03 \x01(\x0c\x12\x0f\n\x07timings\x18\x04 \x01(\x0c\x12\r\n\x05video\x18\x05 \x01(\x0c\"t\n\x0b\x46ramesFound\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06\x66rames\x18\x03 \x01(\x0c\x12\r\n\x05video\x18\x04 \x01(\x0c\x12\x13\n\x0b\x66irst_frame\x18\x05 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x06 \x01(\x05\"\xd3\x01\n\x06\x46\x61iled\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\x08 \x01(\x0c\x12%\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x14.dispatch.v1.Failure\x12\x11\n\tretryable\x18\x05 \x01(\x08\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnext_task_id\x18\x07 \x01(\t\"*\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1b\n\tCancelled\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\t\n\x07\x45xpired\"\x08\n\x06Purged\"q\n\x0cModelOffered\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\ncategories\x18\x03 \x03(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x1f\n\x17\x64\x65\x66\x61ult_score_threshold\x18\x05 \x01(\x02\"\x18\n\x06Marker\x12\x0e\n\x06writer\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ispatch/v1/event.proto\x12\x0b\x64ispatch.v1\x1a\x18\x64ispatch/v1/remote.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18myeye/v1/detection.proto\x1a\x12myeye/v1/job.proto\",\n\x06Record\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.dispatch.v1.Event\"\xdb\x04\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x0b\x32\x15.dispatch.v1.AcceptedH\x00\x12)\n\x08\x65nqueued\x18\x05 \x01(\x0b\x32\x15.dispatch.v1.EnqueuedH\x00\x12\'\n\x07refused\x18\x06 \x01(\x0b\x32\x14.dispatch.v1.RefusedH\x00\x12\'\n\x07started\x18\x07 \x01(\x0b\x32\x14.dispatch.v1.StartedH\x00\x12+\n\tsucceeded\x18\x08 \x01(\x0b\x32\x16.dispatch.v1.SucceededH\x00\x12%\n\x06\x66\x61iled\x18\t \x01(\x0b\x32\x13.dispatch.v1.FailedH\x00\x12+\n\tcancelled\x18\n \x01(\x0b\x32\x16.dispatch.v1.CancelledH\x00\x12\'\n\x07\x65xpired\x18\x0b \x01(\x0b\x32\x14.dispatch.v1.ExpiredH\x00\x12%\n\x06purged\x18\x0c \x01(\x0b\x32\x13.dispatch.v1.PurgedH\x00\x12\x32\n\rmodel_offered\x18\r \x01(\x0b\x32\x19.dispatch.v1.ModelOfferedH\x00\x12\x30\n\x0c\x66rames_found\x18\x0f \x01(\x0b\x32\x18.dispatch.v1.FramesFoundH\x00\x12%\n\x06marker\x18\x0e \x01(\x0b\x32\x13.dispatch.v1.MarkerH\x00\x42\x06\n\x04kind\"\x99\x01\n\x0bStoredInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x62lob\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12%\n\x05video\x18\x05 \x01(\x0b\x32\x16.myeye.v1.VideoOptions\x12#\n\x06remote\x18\x06 \x01(\x0b\x32\x13.dispatch.v1.Remote\"\xbf\x04\n\x07JobSpec\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12(\n\x06inputs\x18\x02 \x03(\x0b\x32\x18.dispatch.v1.StoredInput\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\x07options\x18\x04 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12\x10\n\x08\x61nnotate\x18\x05 \x01(\x08\x12$\n\x08priority\x18\x06 \x01(\x0e\x32\x12.myeye.v1.Priority\x12\x30\n\x06labels\x18\x07 \x03(\x0b\x32 .dispatch.v1.JobSpec.LabelsEntry\x12\x31\n\x0estart_deadline\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x65xecution_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\n \x01(\x05\x12&\n\x03ttl\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08retry_of\x18\x0c \x01(\t\x12\x18\n\x10retry_request_id\x18\x0f \x01(\t\x12\x13\n\x0btraceparent\x18\r \x01(\t\x12:\n\x17video_execution_timeout\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"F\n\x08\x41\x63\x63\x65pted\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.dispatch.v1.JobSpec\x12\x16\n\x0erequest_digest\x18\x02 \x01(\x0c\"\n\n\x08\x45nqueued\"\x19\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"]\n\x07Started\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\x05 \x01(\x0c\"Y\n\tSucceeded\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06result\x18\x03 \x01(\x0c\x12\x0f\n\x07timings\x18\x04 \x01(\x0c\x12\r\n\x05video\x18\x05 \x01(\x0c\"t\n\x0b\x46ramesFound\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06\x66rames\x18\x03 \x01(\x0c\x12\r\n\x05video\x18\x04 \x01(\x0c\x12\x13\n\x0b\x66irst_frame\x18\x05 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x06 \x01(\x05\"\xd3\x01\n\x06\x46\x61iled\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\x08 \x01(\x0c\x12%\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x14.dispatch.v1.Failure\x12\x11\n\tretryable\x18\x05 \x01(\x08\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnext_task_id\x18\x07 \x01(\t\"*\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1b\n\tCancelled\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\t\n\x07\x45xpired\"\x08\n\x06Purged\"q\n\x0cModelOffered\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\ncategories\x18\x03 \x03(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x1f\n\x17\x64\x65\x66\x61ult_score_threshold\x18\x05 \x01(\x02\"\x18\n\x06Marker\x12\x0e\n\x06writer\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,40 +38,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JOBSPEC_LABELSENTRY']._loaded_options = None
   _globals['_JOBSPEC_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_RECORD']._serialized_start=151
-  _globals['_RECORD']._serialized_end=195
-  _globals['_EVENT']._serialized_start=198
-  _globals['_EVENT']._serialized_end=801
-  _globals['_STOREDINPUT']._serialized_start=803
-  _globals['_STOREDINPUT']._serialized_end=919
-  _globals['_JOBSPEC']._serialized_start=922
-  _globals['_JOBSPEC']._serialized_end=1497
-  _globals['_JOBSPEC_LABELSENTRY']._serialized_start=1452
-  _globals['_JOBSPEC_LABELSENTRY']._serialized_end=1497
-  _globals['_ACCEPTED']._serialized_start=1499
-  _globals['_ACCEPTED']._serialized_end=1569
-  _globals['_ENQUEUED']._serialized_start=1571
-  _globals['_ENQUEUED']._serialized_end=1581
-  _globals['_REFUSED']._serialized_start=1583
-  _globals['_REFUSED']._serialized_end=1608
-  _globals['_STARTED']._serialized_start=1610
-  _globals['_STARTED']._serialized_end=1703
-  _globals['_SUCCEEDED']._serialized_start=1705
-  _globals['_SUCCEEDED']._serialized_end=1794
-  _globals['_FRAMESFOUND']._serialized_start=1796
-  _globals['_FRAMESFOUND']._serialized_end=1912
-  _globals['_FAILED']._serialized_start=1915
-  _globals['_FAILED']._serialized_end=2126
-  _globals['_FAILURE']._serialized_start=2128
-  _globals['_FAILURE']._serialized_end=2170
-  _globals['_CANCELLED']._serialized_start=2172
-  _globals['_CANCELLED']._serialized_end=2199
-  _globals['_EXPIRED']._serialized_start=2201
-  _globals['_EXPIRED']._serialized_end=2210
-  _globals['_PURGED']._serialized_start=2212
-  _globals['_PURGED']._serialized_end=2220
-  _globals['_MODELOFFERED']._serialized_start=2222
-  _globals['_MODELOFFERED']._serialized_end=2335
-  _globals['_MARKER']._serialized_start=2337
-  _globals['_MARKER']._serialized_end=2361
+  _globals['_RECORD']._serialized_start=177
+  _globals['_RECORD']._serialized_end=221
+  _globals['_EVENT']._serialized_start=224
+  _globals['_EVENT']._serialized_end=827
+  _globals['_STOREDINPUT']._serialized_start=830
+  _globals['_STOREDINPUT']._serialized_end=983
+  _globals['_JOBSPEC']._serialized_start=986
+  _globals['_JOBSPEC']._serialized_end=1561
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_start=1516
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_end=1561
+  _globals['_ACCEPTED']._serialized_start=1563
+  _globals['_ACCEPTED']._serialized_end=1633
+  _globals['_ENQUEUED']._serialized_start=1635
+  _globals['_ENQUEUED']._serialized_end=1645
+  _globals['_REFUSED']._serialized_start=1647
+  _globals['_REFUSED']._serialized_end=1672
+  _globals['_STARTED']._serialized_start=1674
+  _globals['_STARTED']._serialized_end=1767
+  _globals['_SUCCEEDED']._serialized_start=1769
+  _globals['_SUCCEEDED']._serialized_end=1858
+  _globals['_FRAMESFOUND']._serialized_start=1860
+  _globals['_FRAMESFOUND']._serialized_end=1976
+  _globals['_FAILED']._serialized_start=1979
+  _globals['_FAILED']._serialized_end=2190
+  _globals['_FAILURE']._serialized_start=2192
+  _globals['_FAILURE']._serialized_end=2234
+  _globals['_CANCELLED']._serialized_start=2236
+  _globals['_CANCELLED']._serialized_end=2263
+  _globals['_EXPIRED']._serialized_start=2265
+  _globals['_EXPIRED']._serialized_end=2274
+  _globals['_PURGED']._serialized_start=2276
+  _globals['_PURGED']._serialized_end=2284
+  _globals['_MODELOFFERED']._serialized_start=2286
+  _globals['_MODELOFFERED']._serialized_end=2399
+  _globals['_MARKER']._serialized_start=2401
+  _globals['_MARKER']._serialized_end=2425
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 What stands in the event log."""
 
 from collections import abc as _abc
+from dispatch.v1 import remote_pb2 as _remote_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -163,17 +164,22 @@ class StoredInput(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     VIDEO_FIELD_NUMBER: _builtins.int
+    REMOTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The client's name for it."""
     blob: _builtins.str
-    """Where it is in the blob store."""
+    """Where it is in the blob store, or will be when it was fetched."""
     size_bytes: _builtins.int
-    """Its size, in bytes."""
+    """Its size, in bytes; 0 of what is fetched."""
     sha256: _builtins.bytes
-    """SHA-256 of its bytes."""
+    """SHA-256 of its bytes; empty of what is fetched."""
     @_builtins.property
     def video(self) -> _job_pb2.VideoOptions:
-        """Which frames to look at. Present if it is a video."""
+        """Which frames to look at. Present if it is a video, and was handed in."""
+
+    @_builtins.property
+    def remote(self) -> _remote_pb2.Remote:
+        """From where it is fetched. Present if it was not handed in."""
 
     def __init__(
         self,
@@ -183,10 +189,11 @@ class StoredInput(_message.Message):
         size_bytes: _builtins.int = ...,
         sha256: _builtins.bytes = ...,
         video: _job_pb2.VideoOptions | None = ...,
+        remote: _remote_pb2.Remote | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["video", b"video"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["remote", b"remote", "video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "name", b"name", "sha256", b"sha256", "size_bytes", b"size_bytes", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "name", b"name", "remote", b"remote", "sha256", b"sha256", "size_bytes", b"size_bytes", "video", b"video"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from myeye.v1 import detection_service_pb2 as myeye_dot_v1_dot_detection__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64ispatch/v1/signal.proto\x12\x0b\x64ispatch.v1\x1a myeye/v1/detection_service.proto\"\xd4\x01\n\x06Signal\x12\x30\n\x0cworker_alive\x18\x01 \x01(\x0b\x32\x18.dispatch.v1.WorkerAliveH\x00\x12.\n\x0bworker_gone\x18\x02 \x01(\x0b\x32\x17.dispatch.v1.WorkerGoneH\x00\x12\x30\n\x0crun_progress\x18\x03 \x01(\x0b\x32\x18.dispatch.v1.RunProgressH\x00\x12.\n\x0bgateway_use\x18\x04 \x01(\x0b\x32\x17.dispatch.v1.GatewayUseH\x00\x42\x06\n\x04kind\"@\n\x0bWorkerAlive\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0e\n\x06models\x18\x02 \x03(\t\x12\x11\n\tdetectors\x18\x03 \x01(\x05\"\x1c\n\nWorkerGone\x12\x0e\n\x06worker\x18\x01 \x01(\t\"\x93\x01\n\x0bRunProgress\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\x05\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12+\n\x05stage\x18\x04 \x01(\x0e\x32\x1c.myeye.v1.ItemProgress.Stage\x12\x13\n\x0b\x66rames_done\x18\x05 \x01(\x05\x12\x14\n\x0c\x66rames_total\x18\x06 \x01(\x05\"\xa5\x01\n\nGatewayUse\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x32\n\x04uses\x18\x02 \x03(\x0b\x32$.dispatch.v1.GatewayUse.PrincipalUse\x1aR\n\x0cPrincipalUse\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0f\n\x07watches\x18\x02 \x01(\x05\x12\x0f\n\x07uploads\x18\x03 \x01(\x05\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64ispatch/v1/signal.proto\x12\x0b\x64ispatch.v1\x1a myeye/v1/detection_service.proto\"\xd4\x01\n\x06Signal\x12\x30\n\x0cworker_alive\x18\x01 \x01(\x0b\x32\x18.dispatch.v1.WorkerAliveH\x00\x12.\n\x0bworker_gone\x18\x02 \x01(\x0b\x32\x17.dispatch.v1.WorkerGoneH\x00\x12\x30\n\x0crun_progress\x18\x03 \x01(\x0b\x32\x18.dispatch.v1.RunProgressH\x00\x12.\n\x0bgateway_use\x18\x04 \x01(\x0b\x32\x17.dispatch.v1.GatewayUseH\x00\x42\x06\n\x04kind\"Q\n\x0bWorkerAlive\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0e\n\x06models\x18\x02 \x03(\t\x12\x11\n\tdetectors\x18\x03 \x01(\x05\x12\x0f\n\x07\x66\x65tches\x18\x04 \x01(\x08\"\x1c\n\nWorkerGone\x12\x0e\n\x06worker\x18\x01 \x01(\t\"\x93\x01\n\x0bRunProgress\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04item\x18\x02 \x01(\x05\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12+\n\x05stage\x18\x04 \x01(\x0e\x32\x1c.myeye.v1.ItemProgress.Stage\x12\x13\n\x0b\x66rames_done\x18\x05 \x01(\x05\x12\x14\n\x0c\x66rames_total\x18\x06 \x01(\x05\"\xa5\x01\n\nGatewayUse\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\x32\n\x04uses\x18\x02 \x03(\x0b\x32$.dispatch.v1.GatewayUse.PrincipalUse\x1aR\n\x0cPrincipalUse\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x0f\n\x07watches\x18\x02 \x01(\x05\x12\x0f\n\x07uploads\x18\x03 \x01(\x05\x12\r\n\x05\x63\x61lls\x18\x04 \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,13 +35,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNAL']._serialized_start=76
   _globals['_SIGNAL']._serialized_end=288
   _globals['_WORKERALIVE']._serialized_start=290
-  _globals['_WORKERALIVE']._serialized_end=354
-  _globals['_WORKERGONE']._serialized_start=356
-  _globals['_WORKERGONE']._serialized_end=384
-  _globals['_RUNPROGRESS']._serialized_start=387
-  _globals['_RUNPROGRESS']._serialized_end=534
-  _globals['_GATEWAYUSE']._serialized_start=537
-  _globals['_GATEWAYUSE']._serialized_end=702
-  _globals['_GATEWAYUSE_PRINCIPALUSE']._serialized_start=620
-  _globals['_GATEWAYUSE_PRINCIPALUSE']._serialized_end=702
+  _globals['_WORKERALIVE']._serialized_end=371
+  _globals['_WORKERGONE']._serialized_start=373
+  _globals['_WORKERGONE']._serialized_end=401
+  _globals['_RUNPROGRESS']._serialized_start=404
+  _globals['_RUNPROGRESS']._serialized_end=551
+  _globals['_GATEWAYUSE']._serialized_start=554
+  _globals['_GATEWAYUSE']._serialized_end=719
+  _globals['_GATEWAYUSE_PRINCIPALUSE']._serialized_start=637
+  _globals['_GATEWAYUSE_PRINCIPALUSE']._serialized_end=719
 # @@protoc_insertion_point(module_scope)

@@ -72,10 +72,13 @@ class WorkerAlive(_message.Message):
     WORKER_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
     DETECTORS_FIELD_NUMBER: _builtins.int
+    FETCHES_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """The worker."""
     detectors: _builtins.int
     """Its detector processes."""
+    fetches: _builtins.bool
+    """Whether it takes tasks that are to be fetched from an address."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Its models."""
@@ -86,10 +89,11 @@ class WorkerAlive(_message.Message):
         worker: _builtins.str = ...,
         models: _abc.Iterable[_builtins.str] | None = ...,
         detectors: _builtins.int = ...,
+        fetches: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detectors", b"detectors", "models", b"models", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detectors", b"detectors", "fetches", b"fetches", "models", b"models", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

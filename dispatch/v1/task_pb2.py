@@ -22,19 +22,20 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from dispatch.v1 import remote_pb2 as dispatch_dot_v1_dot_remote__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from myeye.v1 import detection_pb2 as myeye_dot_v1_dot_detection__pb2
 from myeye.v1 import job_pb2 as myeye_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ispatch/v1/task.proto\x12\x0b\x64ispatch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18myeye/v1/detection.proto\x1a\x12myeye/v1/job.proto\"\xdb\x03\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0c\n\x04item\x18\x03 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x12\n\ninput_blob\x18\x05 \x01(\t\x12\x16\n\x0e\x61nnotated_blob\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12+\n\x07options\x18\x08 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13start_deadline_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x11\x65xecution_timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0btraceparent\x18\x0c \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\r \x01(\x0c\x12%\n\x05video\x18\x0f \x01(\x0b\x32\x16.myeye.v1.VideoOptions\x12\x18\n\x10input_size_bytes\x18\x10 \x01(\x03\x12\x0f\n\x07version\x18\x11 \x01(\x05\x12\x14\n\x0cmax_attempts\x18\x0e \x01(\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x64ispatch/v1/task.proto\x12\x0b\x64ispatch.v1\x1a\x18\x64ispatch/v1/remote.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18myeye/v1/detection.proto\x1a\x12myeye/v1/job.proto\"\xbc\x04\n\x04Task\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x0c\n\x04item\x18\x03 \x01(\x05\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x12\n\ninput_blob\x18\x05 \x01(\t\x12\x16\n\x0e\x61nnotated_blob\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12+\n\x07options\x18\x08 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13start_deadline_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x11\x65xecution_timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0btraceparent\x18\x0c \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\r \x01(\x0c\x12%\n\x05video\x18\x0f \x01(\x0b\x32\x16.myeye.v1.VideoOptions\x12\x18\n\x10input_size_bytes\x18\x10 \x01(\x03\x12\x0f\n\x07version\x18\x11 \x01(\x05\x12#\n\x06remote\x18\x12 \x01(\x0b\x32\x13.dispatch.v1.Remote\x12:\n\x17video_execution_timeout\x18\x13 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x0e \x01(\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dispatch.v1.task_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASK']._serialized_start=151
-  _globals['_TASK']._serialized_end=626
+  _globals['_TASK']._serialized_start=177
+  _globals['_TASK']._serialized_end=749
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 What travels in the work queues."""
 
+from dispatch.v1 import remote_pb2 as _remote_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -42,6 +43,8 @@ class Task(_message.Message):
     VIDEO_FIELD_NUMBER: _builtins.int
     INPUT_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    REMOTE_FIELD_NUMBER: _builtins.int
+    VIDEO_EXECUTION_TIMEOUT_FIELD_NUMBER: _builtins.int
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier of this message, new for every publication: it tells a redelivery from a duplicate."""
@@ -89,6 +92,14 @@ class Task(_message.Message):
     def video(self) -> _job_pb2.VideoOptions:
         """Which frames to look at. Present if the item is a video."""
 
+    @_builtins.property
+    def remote(self) -> _remote_pb2.Remote:
+        """From where to fetch what is to be looked at, unless an earlier attempt has put it at `input_blob`. Such tasks have queues of their own."""
+
+    @_builtins.property
+    def video_execution_timeout(self) -> _duration_pb2.Duration:
+        """Time limit of the attempt should what is fetched be a video."""
+
     def __init__(
         self,
         *,
@@ -108,11 +119,13 @@ class Task(_message.Message):
         video: _job_pb2.VideoOptions | None = ...,
         input_size_bytes: _builtins.int = ...,
         version: _builtins.int = ...,
+        remote: _remote_pb2.Remote | None = ...,
+        video_execution_timeout: _duration_pb2.Duration | None = ...,
         max_attempts: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "execution_timeout", b"execution_timeout", "options", b"options", "start_deadline_time", b"start_deadline_time", "video", b"video"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "execution_timeout", b"execution_timeout", "options", b"options", "remote", b"remote", "start_deadline_time", b"start_deadline_time", "video", b"video", "video_execution_timeout", b"video_execution_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_id", b"accepted_id", "annotated_blob", b"annotated_blob", "attempt", b"attempt", "create_time", b"create_time", "execution_timeout", b"execution_timeout", "id", b"id", "input_blob", b"input_blob", "input_size_bytes", b"input_size_bytes", "item", b"item", "job_id", b"job_id", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "start_deadline_time", b"start_deadline_time", "traceparent", b"traceparent", "version", b"version", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_id", b"accepted_id", "annotated_blob", b"annotated_blob", "attempt", b"attempt", "create_time", b"create_time", "execution_timeout", b"execution_timeout", "id", b"id", "input_blob", b"input_blob", "input_size_bytes", b"input_size_bytes", "item", b"item", "job_id", b"job_id", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "remote", b"remote", "start_deadline_time", b"start_deadline_time", "traceparent", b"traceparent", "version", b"version", "video", b"video", "video_execution_timeout", b"video_execution_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

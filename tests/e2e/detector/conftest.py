@@ -14,7 +14,7 @@ import matplotlib
 import pytest
 import pytest_asyncio
 
-from worker.backoff import Backoff
+from dispatch.backoff import Backoff
 from worker.detection import DetectOutcome, DetectRequest, Model, Stage
 from worker.models import ModelFile, find
 from worker.orders import Orders

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from dispatch.backoff import Backoff
 from dispatch.blobs import open_blobs
 from dispatch.codec import duration, spec_of, timestamp
 from dispatch.embedded.broker import EmbeddedBroker
@@ -23,11 +24,12 @@ from dispatch.journal import Journal, new_event_id
 from dispatch.lifecycle import Item, Job, State
 from dispatch.options import BrokerOptions
 from dispatch.ports import BlobStore, Broker, Delivery, Kind, Lane, Queue
+from dispatch.task import kind_of
 from dispatch.v1.event_pb2 import JobSpec, StoredInput
+from dispatch.v1.remote_pb2 import Remote
 from dispatch.v1.task_pb2 import Task
 from myeye.v1.job_pb2 import VideoOptions
 from telemetry.tracing import SilentTracer
-from worker.backoff import Backoff
 from worker.config import Config, ModelChoice
 from worker.consume import queues_of
 from worker.desk import Desk
@@ -146,13 +148,14 @@ class Site:
         unlogged: bool = False,
         video: VideoOptions | None = None,
         annotate: bool = False,
+        remote: Remote | None = None,
     ) -> Task:
         """Do what a gateway does before it publishes, and give the task that it would publish."""
         job_id = uuid.uuid4().hex
         blob = f"jobs/{job_id}/0/input"
         if picture is not None:
             await self.blobs.put(blob, picture)
-        spec = JobSpec(inputs=[StoredInput(blob=blob, video=video)], model=MODEL, max_attempts=max_attempts)
+        spec = JobSpec(inputs=[StoredInput(blob=blob, video=video, remote=remote)], model=MODEL, max_attempts=max_attempts)
         now_ns = time.time_ns()
         accepted = Accepted(id=new_event_id(), job_id=job_id, time_ns=now_ns, spec=spec_of(spec.SerializeToString()), digest=b"")
         if not unlogged:
@@ -164,6 +167,8 @@ class Site:
             input_blob=blob,
             annotated_blob=blob.replace("input", "annotated") if annotate else "",
             video=video,
+            remote=remote,
+            video_execution_timeout=duration(120 * 10**9) if remote else None,
             model=MODEL,
             create_time=timestamp(now_ns),
             execution_timeout=duration(60 * 10**9),
@@ -171,8 +176,7 @@ class Site:
         )
 
     async def publish(self, task: Task, lane: Lane = Lane.NORMAL) -> None:
-        kind = Kind.VIDEO if task.HasField("video") else Kind.PICTURE
-        await self.broker.tasks.publish(Queue(MODEL, lane, kind), task.SerializeToString())
+        await self.broker.tasks.publish(Queue(MODEL, lane, kind_of(task)), task.SerializeToString())
 
     async def cancel(self, job_id: str) -> None:
         await self.journal.commit(Cancelled(id=new_event_id(), job_id=job_id, time_ns=time.time_ns(), reason="enough"))
@@ -223,7 +227,7 @@ class Site:
 
     @asynccontextmanager
     async def worker(
-        self, pool: ToyPool, *, name: str = "w1", drain_s: float = LIMIT_S, offer_every_s: float = 3600.0
+        self, pool: ToyPool, *, name: str = "w1", drain_s: float = LIMIT_S, **changes: Any
     ) -> AsyncIterator[asyncio.Event]:
         """Run a whole worker; the event stops it, and leaving the context too. Its end is awaited."""
         config = Config(
@@ -233,9 +237,9 @@ class Site:
             name=name,
             models=(ModelChoice(MODEL),),
             drain_s=drain_s,
-            offer_every_s=offer_every_s,
             installation=self.options.name,
             backoff=FAST,
+            **changes,
         )
         stop = asyncio.Event()
         working = asyncio.create_task(run_worker(config, [pool], stop=stop))

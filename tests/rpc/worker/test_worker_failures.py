@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dispatch.backoff import Backoff
 from dispatch.codec import duration, timestamp
 from dispatch.errors import BlobUnavailable
 from dispatch.events import Expired, Failed, Started, Succeeded
@@ -17,7 +18,6 @@ from dispatch.ports import BlobStore, Delivery, Lane, Queue
 from dispatch.v1.task_pb2 import Task
 from myeye.v1.detection_pb2 import DetectionResult
 from tests.torture.disk import Disk, Trouble
-from worker.backoff import Backoff
 from worker.detection import DetectorFailed, PictureRejected
 from worker.run import run
 

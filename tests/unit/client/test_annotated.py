@@ -17,3 +17,12 @@ def test_no_two_have_the_same_path():
         "x.2.detected.jpg",
         "x.3.detected.jpg",
     ]
+
+
+def test_of_an_address_it_is_here():
+    pictures = ["https://images.example.com/a/cat.jpg?size=2", "s3://photos/dog.png", "https://images.example.com/"]
+    assert list(output_paths(pictures, None)) == [
+        Path("cat.detected.jpg"),
+        Path("dog.detected.jpg"),
+        Path("images.example.detected.jpg"),
+    ]

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from dispatch.blob_folder import FolderBlobs
 from dispatch.options import MAX_ATTEMPTS, MAX_CATEGORIES, MAX_CATEGORY_LENGTH, MAX_EXECUTION_TIMEOUT_NS, MAX_FPS, MAX_RESULTS
 from dispatch.task import MAX_ID_LENGTH, ImpossibleTask, UnreadableTask, check_task, read_task
+from dispatch.v1.remote_pb2 import Remote
 from dispatch.v1.task_pb2 import Task
 from gateway.limits import Defaults, Limits
 from myeye.v1.detection_pb2 import DetectionOptions
 from myeye.v1.job_pb2 import VideoOptions
 
+REMOTE = Remote(uri="https://example.com/")
 MAX_TIMEOUT = Duration(seconds=MAX_EXECUTION_TIMEOUT_NS // 10**9)
 
 
@@ -98,12 +100,21 @@ def test_what_names_no_item_is_no_task(body, why):
         ({"video": VideoOptions(max_fps=math.nan)}, "video.max_fps"),
         ({"video": VideoOptions(max_fps=MAX_FPS + 1)}, "video.max_fps"),
         ({"video": VideoOptions(start=Duration(seconds=-1))}, "video.start"),
+        ({"remote": REMOTE, "video": VideoOptions()}, "a video that is not here yet"),
+        ({"remote": REMOTE, "video_execution_timeout": Duration()}, "video_execution_timeout is 0 s"),
+        ({"remote": Remote(uri="http://169.254.169.254/")}, "remote.uri must begin with https"),
+        ({"remote": Remote(uri="https://user:s3cr3t@example.com/")}, "remote.uri must have no user and password"),
+        ({"remote": Remote(uri=REMOTE.uri, video=VideoOptions(max_fps=math.nan))}, "video.max_fps"),
     ],
 )
 def test_what_no_gateway_would_have_asked_for_must_not_be_done(changes, why):
     hostile = read_task(task(**changes).SerializeToString())
     with pytest.raises(ImpossibleTask, match=why):
         check_task(hostile)
+
+
+def test_a_task_to_fetch_something_may_be_done():
+    check_task(task(remote=REMOTE, video_execution_timeout=MAX_TIMEOUT))
 
 
 def test_what_gateways_let_pass_at_most_may_be_done():

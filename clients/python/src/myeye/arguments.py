@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from myeye.job_filter import JobFilter
+from myeye.pictures import is_uri
 from myeye.states import state_name
 from myeye.submission import SubmitOptions
 from myeye.v1.job_pb2 import Priority, State
@@ -45,8 +46,10 @@ def categories(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")]
 
 
-def picture(text: str) -> Path:
-    """Read the path of a file that is there."""
+def picture(text: str) -> Path | str:
+    """Read the path of a file that is there, or an address."""
+    if is_uri(text):
+        return text
     path = Path(text)
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"there is no file {text!r}")
@@ -55,7 +58,9 @@ def picture(text: str) -> Path:
 
 def add_pictures(parser: argparse.ArgumentParser) -> None:
     """Declare what a job can be asked for."""
-    parser.add_argument("pictures", nargs="+", type=picture, metavar="PICTURE", help="a file: JPEG, PNG, WebP, MP4 …")
+    parser.add_argument(
+        "pictures", nargs="+", type=picture, metavar="PICTURE", help="a file: JPEG, PNG, MP4 …; or https://…, s3://…"
+    )
     look = parser.add_argument_group("what to look for")
     look.add_argument("--model", default="", help="one of those that `myeye models` lists")
     look.add_argument("--threshold", type=float, metavar="SCORE", help="least score of a detection, 0 to 1")

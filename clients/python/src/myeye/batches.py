@@ -12,7 +12,7 @@ from myeye.errors import InvalidRequest
 from myeye.v1.capabilities_pb2 import Limits
 
 
-def split(pictures: Sequence[Path], limits: Limits) -> Iterator[list[Path]]:
+def split(pictures: Sequence[Path | str], limits: Limits) -> Iterator[list[Path | str]]:
     """Yield groups of pictures that fit one request each, in order; those that are uploaded take no room.
 
     Raises:
@@ -20,10 +20,10 @@ def split(pictures: Sequence[Path], limits: Limits) -> Iterator[list[Path]]:
         OSError: a file cannot be read.
     """
     room = room_of(limits)
-    group: list[Path] = []
+    group: list[Path | str] = []
     used = 0
     for picture in pictures:
-        size_bytes = picture.stat().st_size
+        size_bytes = picture.stat().st_size if isinstance(picture, Path) else len(picture)
         if 0 < limits.max_upload_bytes < size_bytes:
             message = f"{picture} has {size_bytes:,} bytes; the service takes {limits.max_upload_bytes:,} at most"
             raise InvalidRequest(message, code=grpc.StatusCode.INVALID_ARGUMENT)

@@ -49,7 +49,7 @@ class HandingIn:
         sizes = [source.size for source in self.sources]
         room = room_of(await self.limits()) if sum(sizes) > SURE_BYTES else UPLOAD_FROM_BYTES
         return [
-            await self._read(source) if rides else await self._uploaded(source)
+            await self._read(source) if rides or isinstance(source.content, str) else await self._uploaded(source)
             for source, rides in zip(self.sources, carried(sizes, room), strict=True)
         ]
 
@@ -58,7 +58,7 @@ class HandingIn:
         return await asyncio.to_thread(source.read) if isinstance(source.content, Path) else source.read()
 
     async def _uploaded(self, source: Source) -> Input:
-        assert not isinstance(source.content, Upload), "it has no size, and so rides"
+        assert not isinstance(source.content, Upload | str), "these ride"
         told = partial(self.progress, source.name) if self.progress else None
         self.uploaded = True
         return Source(source.name, await self.upload(source.content, progress=told), 0).read()

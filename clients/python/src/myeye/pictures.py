@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
 
 from myeye.v1.job_pb2 import Input
 from myeye.v1.upload_pb2 import Upload
 
 Picture: TypeAlias = str | PathLike[str] | bytes | Upload | tuple[str, bytes | Upload]
-"""A path, the encoded bytes, an upload, or a name and one of the last two. Of a video, too."""
+"""A path, the encoded bytes, an upload, or a name and one of the last two. Of a video, too.
+
+Text that begins with https:// or s3:// is no path but an address: a worker fetches it, where the service's operator allows that.
+"""
 Pictures: TypeAlias = Picture | Iterable[Picture]
+
+MAX_NAME_LENGTH = 255
+"""As the service has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One picture or video; its size is 0 if it is uploaded already."""
+    """One picture or video, of text its address. Its size is that of what goes into the request, 0 of an upload."""
 
     name: str
-    content: Path | bytes | Upload
+    content: Path | bytes | Upload | str
     size: int
 
     def read(self) -> Input:
@@ -32,7 +39,20 @@ class Source:
         """
         if isinstance(self.content, Upload):
             return Input(name=self.name, blob=self.content.id)
+        if isinstance(self.content, str):
+            return Input(name=self.name, uri=self.content)
         return Input(name=self.name, content=self.content if isinstance(self.content, bytes) else self.content.read_bytes())
+
+
+def is_uri(text: str) -> bool:
+    """Tell an address from a path."""
+    return text.lower().startswith(("https://", "s3://"))
+
+
+def name_of(uri: str) -> str:
+    """Name what is at an address: the last segment of its path, or its host."""
+    parts = urlsplit(uri)
+    return PurePosixPath(unquote(parts.path)).name[:MAX_NAME_LENGTH] or parts.netloc[:MAX_NAME_LENGTH]
 
 
 def sources_of(pictures: Pictures) -> list[Source]:
@@ -63,6 +83,8 @@ def _source(picture: Picture) -> Source:
             return Source(name, content, len(content))
         case (str(name), Upload() as upload):
             return Source(name, upload, 0)
+        case str() if is_uri(picture):
+            return Source(name_of(picture), picture, len(picture))
         case str() | PathLike():
             path = Path(picture)
             return Source(path.name, path, path.stat().st_size)

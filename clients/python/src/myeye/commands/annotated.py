@@ -7,13 +7,18 @@ from itertools import chain, count
 from pathlib import Path
 
 from myeye.draw import annotate
+from myeye.pictures import name_of
 from myeye.v1.detection_pb2 import DetectionResult
 
 
-def output_paths(pictures: Sequence[Path], folder: Path | None) -> Iterator[Path]:
-    """Yield for each picture NAME.detected.jpg, beside it or in `folder`; numbered where two would have the same."""
+def output_paths(pictures: Sequence[Path | str], folder: Path | None) -> Iterator[Path]:
+    """Yield for each picture NAME.detected.jpg, beside it or in `folder`; numbered where two would have the same.
+
+    Beside an address is here.
+    """
     taken: set[Path] = set()
-    for picture in pictures:
+    for given in pictures:
+        picture = given if isinstance(given, Path) else Path(name_of(given))
         endings = chain(["detected.jpg"], (f"{number}.detected.jpg" for number in count(2)))
         places = ((folder or picture.parent) / f"{picture.stem}.{ending}" for ending in endings)
         path = next(place for place in places if place not in taken)
@@ -21,14 +26,14 @@ def output_paths(pictures: Sequence[Path], folder: Path | None) -> Iterator[Path
         yield path
 
 
-def write_annotated(picture: Path, result: DetectionResult, path: Path) -> None:
-    """Draw what was found.
+def write_annotated(picture: Path | bytes, result: DetectionResult, path: Path) -> None:
+    """Draw what was found on a picture, given as a file or its bytes.
 
     Raises:
         ValueError: it cannot be drawn on the picture.
         OSError: a file cannot be read or written.
     """
-    write(path, annotate(picture.read_bytes(), result))
+    write(path, annotate(picture if isinstance(picture, bytes) else picture.read_bytes(), result))
 
 
 def write(path: Path, drawn: bytes) -> None:

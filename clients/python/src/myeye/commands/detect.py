@@ -71,7 +71,8 @@ async def _annotate(ended: Iterable[Job], client: AsyncClient, arguments: argpar
     for (job, item), picture, path in zip(items, arguments.pictures, paths, strict=True):
         try:
             if item.HasField("result"):
-                await asyncio.to_thread(write_annotated, picture, item.result, path)
+                looked_at = picture if isinstance(picture, Path) else await client.download(job.id, item.index, annotated=False)
+                await asyncio.to_thread(write_annotated, looked_at, item.result, path)
             elif item.video.annotated:
                 path = path.with_suffix(".webm")
                 await asyncio.to_thread(write, path, await client.download(job.id, item.index))

@@ -1480,6 +1480,7 @@ class GetCapabilitiesResponse(_message.Message):
     TOMBSTONE_RETENTION_FIELD_NUMBER: _builtins.int
     QUOTA_FIELD_NUMBER: _builtins.int
     HOLDINGS_FIELD_NUMBER: _builtins.int
+    URI_SOURCES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     @_builtins.property
@@ -1518,6 +1519,12 @@ class GetCapabilitiesResponse(_message.Message):
     def holdings(self) -> _capabilities_pb2.Holdings:
         """What the caller has."""
 
+    @_builtins.property
+    def uri_sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where an `Input.uri` may lead, as the operator has allowed it: "https://images.example.com", "https://*.example.com:8443" for all names
+        below that one, "s3://bucket/prefix/". Empty: nothing is fetched here.
+        """
+
     def __init__(
         self,
         *,
@@ -1531,10 +1538,11 @@ class GetCapabilitiesResponse(_message.Message):
         tombstone_retention: _duration_pb2.Duration | None = ...,
         quota: _capabilities_pb2.Quota | None = ...,
         holdings: _capabilities_pb2.Holdings | None = ...,
+        uri_sources: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "holdings", b"holdings", "limits", b"limits", "quota", b"quota", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "holdings", b"holdings", "limits", b"limits", "media_types", b"media_types", "models", b"models", "quota", b"quota", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention", "version", b"version", "video_media_types", b"video_media_types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "holdings", b"holdings", "limits", b"limits", "media_types", b"media_types", "models", b"models", "quota", b"quota", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention", "uri_sources", b"uri_sources", "version", b"version", "video_media_types", b"video_media_types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

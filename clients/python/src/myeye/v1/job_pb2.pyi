@@ -104,6 +104,7 @@ class Input(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     BLOB_FIELD_NUMBER: _builtins.int
+    URI_FIELD_NUMBER: _builtins.int
     VIDEO_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """A name for people: it comes back with the item, and nothing is looked up by it. At most `Limits.max_name_length`
@@ -115,6 +116,11 @@ class Input(_message.Message):
     """
     blob: _builtins.str
     """The id of a complete upload, made by BlobService. The job gets a copy of its own."""
+    uri: _builtins.str
+    """Where a worker is to fetch it: https://host/path, or s3://bucket/key, of a host or bucket that the operator has allowed
+    (`GetCapabilitiesResponse.uri_sources`). At most `Limits.max_uri_length` characters of RFC 3986; without user, password and fragment.
+    Fetched once, in the item's first attempt that can, and kept as an input that was handed in. No answer repeats it: it may hold secrets.
+    """
     @_builtins.property
     def video(self) -> Global___VideoOptions:
         """Which frames of a video to look at. Means nothing for a picture."""
@@ -125,13 +131,14 @@ class Input(_message.Message):
         name: _builtins.str = ...,
         content: _builtins.bytes = ...,
         blob: _builtins.str = ...,
+        uri: _builtins.str = ...,
         video: Global___VideoOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "content", b"content", "source", b"source", "video", b"video"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "content", b"content", "source", b"source", "uri", b"uri", "video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "content", b"content", "name", b"name", "source", b"source", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "content", b"content", "name", b"name", "source", b"source", "uri", b"uri", "video", b"video"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["content", "blob"]  # noqa: Y015
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["content", "blob", "uri"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
@@ -386,7 +393,12 @@ class Item(_message.Message):
     def error(self) -> _status_pb2.Status:
         """Why it failed, or why its last attempt did. Its `google.rpc.ErrorInfo` names the reason: IMAGE_INVALID, IMAGE_TOO_LARGE,
         IMAGE_UNSUPPORTED, VIDEO_INVALID, VIDEO_TRUNCATED, VIDEO_TOO_LONG, VIDEO_UNSUPPORTED, CATEGORY_UNKNOWN, INPUT_MISSING,
-        BLOB_UNAVAILABLE, EXECUTION_TIMEOUT, DETECTOR_CRASHED, WORKER_LOST, CANCELLED, EXPIRED or INTERNAL.
+        BLOB_UNAVAILABLE, URI_FORBIDDEN, URI_NOT_FOUND, URI_TOO_LARGE, URI_UNAVAILABLE, EXECUTION_TIMEOUT, DETECTOR_CRASHED, WORKER_LOST,
+        CANCELLED, EXPIRED or INTERNAL.
+
+        URI_FORBIDDEN: what `Input.uri` leads to is not allowed, must not be reached, or denies itself. URI_NOT_FOUND: nothing is there.
+        URI_TOO_LARGE: as `Limits.max_picture_bytes` and `Limits.max_upload_bytes` say. URI_UNAVAILABLE: no answer, or none that could be used;
+        of the four only this is tried again, unless the answer was final.
 
         VIDEO_TRUNCATED: the video ends before its end, or is damaged; the frames before it were looked at, and `video` counts them.
         VIDEO_UNSUPPORTED: its container or its coding cannot be read here. VIDEO_INVALID: it is none, or has no frame from `start` on.

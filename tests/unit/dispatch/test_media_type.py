@@ -7,8 +7,8 @@ import io
 import pytest
 from PIL import Image
 
+from dispatch.media_type import UNKNOWN, is_video, media_type
 from gateway.limits import MEDIA_TYPES, VIDEO_MEDIA_TYPES
-from gateway.media_type import UNKNOWN, is_video, media_type
 
 
 def encoded(format_name: str) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from dispatch.backoff import Backoff
 from dispatch.errors import ConfigurationError
-from worker.backoff import Backoff
 
 
 def test_delays_double_up_to_the_cap() -> None:
