@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from pathlib import Path
+
 import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
@@ -10,6 +14,8 @@ from dispatch.errors import ConfigurationError
 from myeye.v1 import detection_service_pb2 as pb
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
+BUF = str(Path(sys.executable).with_name("buf"))
+"""As pip installed it, whether or not it is on PATH."""
 
 
 @pytest.mark.parametrize("service", ["", "myeye.v1.DetectionService", "myeye.v1.BlobService"])
@@ -33,6 +39,24 @@ async def test_reflection_tells_services_and_files(front, version):
         service.name for service in services.list_services_response.service
     }
     assert files.file_descriptor_response.file_descriptor_proto
+
+
+@pytest.mark.parametrize("protocol", ["grpc-v1", "grpc-v1alpha"])
+async def test_buf_curl_lists_the_methods_of_every_service_that_reflection_tells(front, protocol):
+    listing = ("curl", "--http2-prior-knowledge", "--protocol", "grpc", "--reflect-protocol", protocol, "--list-methods")
+    process = await asyncio.create_subprocess_exec(
+        BUF, *listing, f"http://{front.target}", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        listed, complaints = await process.communicate()
+    assert process.returncode == 0, complaints.decode()
+    assert {
+        "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        "grpc.health.v1.Health/Watch",
+        "myeye.v1.DetectionService/Submit",
+        "myeye.v1.BlobService/Upload",
+    } <= set(listed.decode().split())
 
 
 async def test_capabilities_tell_the_default_model_even_before_a_worker_was_seen(front):
