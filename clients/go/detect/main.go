@@ -21,29 +21,26 @@ import (
 )
 
 func main() {
-	target, path := os.Args[1], os.Args[2]
-	conn, err := grpc.Dial(target, grpc.WithInsecure())
-	if err != nil {
-		log.Fatal(err)
-	}
+	rand.Seed(time.Now().UnixNano())
+	conn, err := grpc.Dial(os.Args[1], grpc.WithInsecure())
+	check(err)
 	defer conn.Close()
 	client := pb.NewDetectionServiceClient(conn)
-
-	content, err := os.ReadFile(path)
-	if err != nil {
-		log.Fatal(err)
-	}
+	content, err := os.ReadFile(os.Args[2])
+	check(err)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	submitted, err := client.Submit(ctx, &pb.SubmitRequest{
-		RequestId: fmt.Sprintf("%016x", rand.New(rand.NewSource(time.Now().UnixNano())).Uint64()), // makes it safe to repeat
-		Inputs:    []*pb.Input{{Name: filepath.Base(path), Source: &pb.Input_Content{Content: content}}},
+		RequestId: fmt.Sprintf("%016x", rand.Uint64()), // makes it safe to repeat
+		Inputs:    []*pb.Input{{Name: filepath.Base(os.Args[2]), Source: &pb.Input_Content{Content: content}}},
 		Options:   &pb.DetectionOptions{ScoreThreshold: proto.Float32(0.4)},
 	})
+	check(err)
+	check(watch(context.Background(), client, submitted.Job.Id, tell))
+}
+
+func check(err error) {
 	if err != nil {
-		log.Fatal(err)
-	}
-	if err := watch(context.Background(), client, submitted.Job.Id, tell); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -51,17 +48,14 @@ func main() {
 // watch calls handle for every event of a job, each once. A stream that ends before the job does is resumed after the last event.
 func watch(ctx context.Context, client pb.DetectionServiceClient, jobID string, handle func(*pb.Event)) error {
 	var after int64
-	for pause := 250 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+	for pause := 250 * time.Millisecond; ; pause = (pause + 5*time.Second) / 2 {
 		stream, err := client.Watch(ctx, &pb.WatchRequest{JobId: jobID, AfterSequence: &after})
 		for err == nil {
 			var update *pb.WatchResponse
-			if update, err = stream.Recv(); err != nil {
-				break
-			}
-			pause = 250 * time.Millisecond
+			update, err = stream.Recv()
 			if event := update.GetEvent(); event != nil {
 				handle(event)
-				after = event.Sequence
+				after, pause = event.Sequence, 250*time.Millisecond
 				if event.GetJobFinished() != nil {
 					return nil
 				}
@@ -72,13 +66,6 @@ func watch(ctx context.Context, client pb.DetectionServiceClient, jobID string, 
 		}
 		time.Sleep(time.Duration(rand.Int63n(int64(pause))))
 	}
-}
-
-func min(one, other time.Duration) time.Duration {
-	if one < other {
-		return one
-	}
-	return other
 }
 
 func tell(event *pb.Event) {
