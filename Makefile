@@ -72,8 +72,8 @@ bench: model ## measure, and print the tables
 	@scripts/system-packages worker rabbitmq
 	$(BIN)/python -m bench $(BENCH)
 
-secrets: ## make the passwords of a deployment in .secrets, those that are missing; needs nothing but Python
-	@$(PYTHON) scripts/make_secrets.py
+secrets: ## make passwords, first token and certificate of a deployment in .secrets, those that are missing; NAMES="…" is how it is called
+	@$(PYTHON) scripts/make_secrets.py $(NAMES)
 
 BUILDER ?= docker build
 IMAGES ?= myeye

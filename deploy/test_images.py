@@ -15,8 +15,9 @@ from harness.container import Container, Image, buildah, first, stop
 from harness.ports import free_port
 from harness.process import Process
 from harness.rabbit import RabbitNode
-from myeye import Client
+from myeye import Client, Unauthenticated, Unavailable
 from scripts.make_secrets import make
+from tests.compose import ROOT, read_compose
 
 PREFIX = os.environ.get("MYEYE_IMAGES", "localhost/myeye")
 VERSION = os.environ.get("MYEYE_VERSION", "dev")
@@ -60,17 +61,23 @@ def test_a_picture_goes_through_gateway_worker_and_edge(
     reached = folder / "secrets"
     shutil.copytree(secrets, reached)
     reached.chmod(0o755)  # a runtime lays single files over; here the folder is
-    gateway_at, edge_at = (f"127.0.0.1:{free_port()}" for _ in range(2))
-    shared = {"MYEYE_BROKER_FILE": "/run/broker", "MYEYE_BLOBS": "file:///var/lib/myeye/blobs", "MYEYE_LOG_FORMAT": "json"}
-    volumes = {folder / "blobs": "/var/lib/myeye/blobs", reached: "/run"}
+    gateway_at, edge_at, *metrics_at = (f"127.0.0.1:{free_port()}" for _ in range(5))
+    own = {
+        "gateway": {"MYEYE_LISTEN": gateway_at, "MYEYE_METRICS": metrics_at[0]},
+        "worker": {"MYEYE_METRICS": metrics_at[1]},
+        "edge": {"MYEYE_EDGE_LISTEN": edge_at, "MYEYE_GATEWAYS": gateway_at, "MYEYE_EDGE_METRICS": metrics_at[2]},
+    }
+    volumes = {
+        "gateway": {folder / "blobs": "/var/lib/myeye/blobs", reached: "/run", ROOT / "deploy" / "gateway": "/mnt"},
+        "worker": {folder / "blobs": "/var/lib/myeye/blobs", reached: "/run", folder / "scratch": "/var/lib/myeye/scratch"},
+        "edge": {reached: "/run"},
+    }
+    compose = read_compose()
     containers = {
-        "gateway": Container(image=images["gateway"], environment={**shared, "MYEYE_LISTEN": gateway_at}, volumes=volumes),
-        "worker": Container(
-            image=images["worker"],
-            environment={**shared, "MYEYE_DETECTORS": "1"},
-            volumes={**volumes, folder / "scratch": "/var/lib/myeye/scratch"},
-        ),
-        "edge": Container(image=images["edge"], environment={"MYEYE_EDGE_LISTEN": edge_at, "MYEYE_GATEWAYS": gateway_at}),
+        part: Container(
+            image=images[part], environment=inside(compose["services"][part]["environment"]) | own[part], volumes=volumes[part]
+        )
+        for part in PARTS
     }
     ready = {"gateway": "health: SERVING", "worker": r"worker \S+ ready", "edge": "add_healthy_event"}
     processes = {name: container.process(name, folder / f"{name}.log") for name, container in containers.items()}
@@ -78,7 +85,11 @@ def test_a_picture_goes_through_gateway_worker_and_edge(
         for name, process in processes.items():
             process.start()
             process.wait_for(ready[name], LIMIT_S)
-        with Client(edge_at) as client:
+        with Client(edge_at, timeout_s=1) as stranger, pytest.raises(Unavailable):
+            stranger.capabilities()
+        with Client(edge_at, ca=secrets / "edge-certificate.pem") as stranger, pytest.raises(Unauthenticated):
+            stranger.capabilities()
+        with Client(edge_at, ca=secrets / "edge-certificate.pem", token_file=secrets / "token") as client:
             job = client.detect(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg", annotate=True)
         assert "person" in {found.category for found in job.items[0].result.detections}
 
@@ -96,6 +107,13 @@ def test_a_picture_goes_through_gateway_worker_and_edge(
         assert all(password not in (folder / f"{name}.log").read_text() for name in processes)
     finally:
         end(list(processes.values()))
+
+
+def inside(environment: dict[str, str]) -> dict[str, str]:
+    """Give an environment of the compose file with its files where our containers have them, whose roots lack those folders."""
+    certificate = {"/run/secrets/edge-certificate": "/run/edge-certificate.pem", "/run/secrets/edge-key": "/run/edge-key.pem"}
+    moved = {name: certificate.get(str(value), str(value)) for name, value in environment.items()}
+    return {name: value.replace("/run/secrets/", "/run/").replace("/etc/myeye/", "/mnt/") for name, value in moved.items()}
 
 
 def end(processes: list[Process]) -> None:

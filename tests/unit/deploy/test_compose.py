@@ -10,37 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from dispatch.secrets import SECRETS
+from dispatch.secrets import SECRETS as IN_FILES
 from edge.config import read_order
 from gateway.config import read_config as read_gateway_config
-from scripts.make_secrets import MAKERS
+from scripts.make_secrets import FILES, PRIVATE
+from tests.compose import FILE, ROOT, SECRETS, read_compose
 from worker.config import read_config as read_worker_config
 
-ROOT = Path(__file__).parents[3]
-FILE = ROOT / "docker-compose.yml"
 OURS = ("gateway", "worker", "edge")
-VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
-
-
-def interpolated(value: Any) -> Any:
-    """Fill in the defaults, as compose does where no variable is set; a required one is given its own name."""
-    match value:
-        case dict():
-            return {key: interpolated(each) for key, each in value.items()}
-        case list():
-            return [interpolated(each) for each in value]
-        case str():
-            return VARIABLE.sub(lambda found: found[3] if found[2] == "-" else found[1], value)
-        case _:
-            return value
+READ = ("MYEYE_TOKENS", "MYEYE_EDGE_TLS_CERTIFICATE", "MYEYE_EDGE_TLS_KEY")
+"""Settings that are files."""
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     """The file, with its defaults filled in."""
-    return interpolated(yaml.safe_load(FILE.read_text()))
+    return read_compose()
 
 
 def seconds(text: str) -> int:
@@ -67,9 +53,23 @@ def test_our_programs_take_their_settings(compose: dict[str, Any], tmp_path: Pat
         )
 
 
+def test_the_door_is_locked(compose: dict[str, Any], tmp_path: Path):
+    environment = {name: compose["services"][name]["environment"] for name in OURS}
+    gateway = read_gateway_config([], environment["gateway"] | {"MYEYE_LISTEN": "0.0.0.0:50051"}, tmp_path)
+    edge = read_order([], environment["edge"] | {"MYEYE_EDGE_LISTEN": "0.0.0.0:8080"}).config
+    assert gateway.identity.tokens
+    assert edge.require_token
+    assert edge.callers.certificate
+    assert not edge.insecure
+    assert gateway.insecure, "behind the edge, on a network that nothing leads into:"
+    assert compose["services"]["gateway"]["networks"] == ["inside"]
+    quota = gateway.fair_use.quota
+    assert min(quota.jobs, quota.items, quota.bytes, quota.rate, quota.watches, quota.uploads) > 0, "each has a limit"
+
+
 def test_every_secret_is_made_and_given_by_a_file_that_is_read(compose: dict[str, Any]):
     named = {name: secret["file"] for name, secret in compose["secrets"].items()}
-    made = {f"MYEYE_SECRETS/{file}" for name, maker in MAKERS.items() for file in maker(name)}
+    made = {f"{SECRETS}/{file}" for files in FILES.values() for file in files if file not in PRIVATE}
     assert set(named.values()) == made
     for service in compose["services"].values():
         given = [secret if isinstance(secret, str) else secret["source"] for secret in service.get("secrets", [])]
@@ -77,7 +77,7 @@ def test_every_secret_is_made_and_given_by_a_file_that_is_read(compose: dict[str
         for variable, value in service.get("environment", {}).items():
             if str(value).startswith("/run/secrets/"):
                 assert value.removeprefix("/run/secrets/") in given
-                assert variable.removesuffix("_FILE") in SECRETS or variable.endswith("__FILE")
+                assert variable.removesuffix("_FILE") in IN_FILES or variable.endswith("__FILE") or variable in READ
 
 
 def test_nothing_stands_in_the_way_of_more_gateways_and_workers(compose: dict[str, Any]):

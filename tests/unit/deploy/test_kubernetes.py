@@ -15,7 +15,7 @@ import yaml
 from edge.config import read_order
 from gateway.config import read_config as read_gateway_config
 from gateway.health import ALIVE
-from scripts.make_secrets import MAKERS
+from scripts.make_secrets import FILES
 from worker.config import read_config as read_worker_config
 
 ROOT = Path(__file__).parents[3]
@@ -73,12 +73,30 @@ def test_our_programs_take_their_settings_and_can_drain_in_time(manifests: Manif
         assert pod(manifests, name)["terminationGracePeriodSeconds"] >= config.drain_s + 15
 
 
-def test_secrets_are_files_that_make_secrets_makes(manifests: Manifests):
-    made = {file for name, maker in MAKERS.items() for file in maker(name)}
+def test_the_door_is_locked(manifests: Manifests, tmp_path: Path):
+    gateway = read_gateway_config([], environment(manifests, "gateway") | {"MYEYE_LISTEN": "0.0.0.0:50051"}, tmp_path)
+    edge = read_order([], environment(manifests, "edge") | {"MYEYE_EDGE_LISTEN": "0.0.0.0:8080"}).config
+    assert gateway.identity.tokens
+    assert edge.require_token
+    assert not edge.insecure
+    assert gateway.insecure, "behind the edge:"
+    (ingress,) = manifests["NetworkPolicy", "gateway"]["spec"]["ingress"]
+    (source,) = ingress["from"]
+    assert source["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "edge"
+    quota = gateway.fair_use.quota
+    assert min(quota.jobs, quota.items, quota.bytes, quota.rate, quota.watches, quota.uploads) > 0
+    (container,) = pod(manifests, "edge")["containers"]
+    assert container["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
+
+
+def test_secrets_are_files_that_make_secrets_makes_and_none_more_than_is_read(manifests: Manifests):
+    made = {file for files in FILES.values() for file in files}
     for name in ("gateway", "worker"):
-        files = [value for key, value in environment(manifests, name).items() if key.endswith("_FILE")]
-        assert files
-        assert {value.removeprefix("/run/secrets/myeye/") for value in files} <= made
+        (mounted,) = (each["secret"]["items"] for each in pod(manifests, name)["volumes"] if "secret" in each)
+        files = {each["path"] for each in mounted}
+        assert files <= made
+        read = {value for value in environment(manifests, name).values() if value.startswith("/run/secrets/")}
+        assert read == {f"/run/secrets/myeye/{file}" for file in files}
 
 
 @pytest.mark.parametrize("name", PARTS)
