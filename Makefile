@@ -9,7 +9,7 @@ PROCESSES ?= 3# that run the tests: they wait more than they work
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup model system demo up test unit torture conformance check proto screenshots bench secrets images check-images clean
+.PHONY: help setup model system demo up test unit torture conformance check proto screenshots bench bench-compare secrets images check-images clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,13 @@ screenshots: model ## take the pictures of the page that the README shows
 bench: model ## measure, and print the tables
 	@scripts/system-packages worker rabbitmq
 	$(BIN)/python -m bench $(BENCH)
+
+bench-compare: model $(VENV)/.peers ## measure what one would use instead in the same run: small jobs, unless BENCH="--only …" says more
+	@scripts/system-packages worker rabbitmq redis
+	$(BIN)/python -m bench --peers $(or $(BENCH),--only noop --only idle)
+$(VENV)/.peers: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[bench]'
+	@touch $@
 
 secrets: ## make passwords, first token and certificate of a deployment in .secrets, those that are missing; NAMES="…" is how it is called
 	@$(PYTHON) scripts/make_secrets.py $(NAMES)

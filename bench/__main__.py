@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import secrets
 import signal
 import sys
 import tempfile
@@ -41,6 +42,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="check that everything runs; the figures mean nothing")
     parser.add_argument("--only", action="append", choices=BENCHES, help="run this one; may be repeated")
     parser.add_argument("--rounds", type=int, default=0, metavar="N", help="take turns so often (3, quick 1)")
+    parser.add_argument("--peers", action="store_true", help="measure what one would use instead beside it (see bench/README.md)")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the pictures; another one each time if not given")
     parser.add_argument("--broker", choices=(*BROKERS, "both"), default="both")
     return parser.parse_args(arguments)
 
@@ -75,7 +78,9 @@ def main(arguments: Sequence[str]) -> int:
     given = parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     brokers = BROKERS if given.broker == "both" else (given.broker,)
-    plan = Plan(rounds=given.rounds or (1 if given.quick else 3), quick=given.quick, brokers=brokers)
+    seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
+    rounds = given.rounds or (1 if given.quick else 3)
+    plan = Plan(rounds=rounds, quick=given.quick, brokers=brokers, peers=given.peers, seed=seed)
     RESULTS.mkdir(parents=True, exist_ok=True)
     begun = datetime.now().astimezone()
     tables = measure(plan, given.only or list(BENCHES))

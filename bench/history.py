@@ -9,7 +9,6 @@ from pathlib import Path
 
 from bench.bare_read import BareRead, read_database, read_stream
 from bench.load import work_together
-from bench.pictures import noise
 from bench.plan import CLIENTS, SLOTS, WORKERS
 from bench.rounds import in_turn, ratio
 from bench.site import Site
@@ -84,7 +83,7 @@ def _history(site: Site, broker: Broker) -> _History:
 
 
 def _fill(site: Site, stack: Stack, jobs: int) -> None:
-    site.client.run(work_together, stack.service, stack.roles, [noise(SIZE_BYTES)], jobs, CLIENTS)
+    site.client.run(work_together, stack.service, stack.roles, site.plan.pictures.noises(SIZE_BYTES), jobs, CLIENTS)
 
 
 def _restart(gateway: Process) -> _Start:

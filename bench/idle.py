@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench.load import Lap, work_alone
-from bench.pictures import noise
 from bench.plan import WORKERS
 from bench.rounds import in_turn, ratio
 from bench.site import Site
@@ -17,9 +16,9 @@ COLUMNS = ("", "whole p50 ms", "p99 ms", "p50, ratio", "done to known p50 ms", "
 
 
 def measure(site: Site) -> Iterator[Table]:
-    picture, count = noise(SIZE_BYTES), site.plan.count(JOBS)
-    with site.noop_stacks("idle", workers=WORKERS) as stacks:
-        laps = in_turn(site.plan.rounds, stacks, lambda stack: site.client.run(work_alone, stack.service, picture, count))
+    pictures, count = site.plan.pictures.noises(SIZE_BYTES), site.plan.count(JOBS)
+    with site.noop_stacks("idle", workers=WORKERS, peers=site.plan.peers) as stacks:
+        laps = in_turn(site.plan.rounds, stacks, lambda stack: site.client.run(work_alone, stack.service, pictures, count))
     rows = [(stack.name, *_whole(own, laps[0]), *_known(own, laps[0])) for stack, own in zip(stacks, laps, strict=True)]
     yield Table(f"No-op jobs, one client, idle system, {SIZE_BYTES:,} bytes", COLUMNS, rows)
 

@@ -69,11 +69,11 @@ class Pace:
         return self.usage.cpu_ms(self.jobs)
 
 
-async def submit_alone(service: Service, picture: bytes, count: int) -> list[float]:
+async def submit_alone(service: Service, pictures: Sequence[bytes], count: int) -> list[float]:
     """Submit one after the other, and give the seconds that each took."""
     async with service.connect() as connection:
-        await connection.submit(picture)
-        return [await _submit(connection, picture) for _ in range(count)]
+        await connection.submit(pictures[0])
+        return [await _submit(connection, picture) for picture in islice(cycle(pictures), count)]
 
 
 async def _submit(connection: Connection, picture: bytes) -> float:
@@ -83,11 +83,11 @@ async def _submit(connection: Connection, picture: bytes) -> float:
     return time.perf_counter() - begun_s
 
 
-async def work_alone(service: Service, picture: bytes, count: int) -> list[Lap]:
+async def work_alone(service: Service, pictures: Sequence[bytes], count: int) -> list[Lap]:
     """Have one job done after the other."""
     async with service.connect() as connection:
-        await _lap(connection, picture)
-        return [await _lap(connection, picture) for _ in range(count)]
+        await _lap(connection, pictures[0])
+        return [await _lap(connection, picture) for picture in islice(cycle(pictures), count)]
 
 
 async def _lap(connection: Connection, picture: bytes) -> Lap:
@@ -114,8 +114,7 @@ async def work_together(service: Service, roles: Roles, pictures: Sequence[bytes
     """Have `count` jobs done, each of the clients one at a time: submit, watch to the end, and again."""
 
     async def client(connection: Connection, todo: Iterator[bytes]) -> None:
-        for picture in todo:
-            await connection.done(await connection.submit(picture))
+        await connection.work(todo)
 
     return await _together(client, service, roles, pictures, count, clients)
 

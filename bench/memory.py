@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bench.load import work_together
-from bench.pictures import photograph
 from bench.site import Site
 from bench.stacks import REAL, Broker, Stack, running_mesh
 from bench.table import Table
@@ -23,7 +22,10 @@ def measure(site: Site) -> Iterator[Table]:
 
 
 def _of(site: Site, broker: Broker) -> Table:
-    pictures, count = [photograph(megapixels) for megapixels in site.plan.some(MEGAPIXELS)], site.plan.count(JOBS)
+    pictures, count = (
+        [picture for megapixels in site.plan.some(MEGAPIXELS) for picture in site.plan.pictures.photographs(megapixels)],
+        site.plan.count(JOBS),
+    )
     with running_mesh(site.folder / f"memory-{broker.name}", broker, workers=1, detectors=1, command=REAL) as (_, stack):
         pids = _processes(stack)
         idle = {name: Memory.of(pid) for name, pid in pids.items()}

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from bench.pictures import Pictures
+
 T = TypeVar("T")
 
 BROKERS = ("rabbitmq", "embedded")
@@ -17,11 +19,17 @@ SLOTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """`quick` checks that everything runs; its figures mean nothing."""
+    """`quick` checks that everything runs; its figures mean nothing. With `peers` they are measured too."""
 
     rounds: int
     quick: bool
     brokers: tuple[str, ...]
+    peers: bool
+    seed: int
+
+    @property
+    def pictures(self) -> Pictures:
+        return Pictures(self.seed)
 
     def count(self, full: int) -> int:
         """Give how many jobs to do where a real run does `full`."""

@@ -1,6 +1,6 @@
 """The least that could do the job with the same libraries and the same durability: bytes in, one confirmed publish to a quorum
-queue, a worker that answers, one reply message; one stream for each job, or one for all. No contract, no history, no retries: it
-is the limit.
+queue, a worker that answers, one reply message; one stream for each job, or one for all, or one both ways. No contract, no
+history, no retries: it is the limit.
 
 `python -m bench.raw_stack gateway URL QUEUE ADDRESS` and `python -m bench.raw_stack worker URL QUEUE PREFETCH`
 """
@@ -27,6 +27,7 @@ FRAME = struct.Struct("!IQ")
 MOST_BYTES = 1024 * 1024
 DONE = struct.Struct("!q")
 """A reply: when the worker was done, in nanoseconds since 1970."""
+ID_BYTES = 32
 
 
 def _future() -> asyncio.Future[Any]:
@@ -68,6 +69,13 @@ def frames(message: bytes) -> Iterator[tuple[int, bytes]]:
         yield number, message[at - length : at]
 
 
+def named(message: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give the replies of a WatchMany's message, each behind its job's id."""
+    size = ID_BYTES + DONE.size
+    for at in range(0, len(message), size):
+        yield message[at : at + ID_BYTES].decode(), message[at + ID_BYTES : at + size]
+
+
 async def gathered(queue: asyncio.Queue[bytes]) -> bytes:
     """Take what is there, as one message."""
     parts = [await queue.get()]
@@ -79,7 +87,7 @@ async def gathered(queue: asyncio.Queue[bytes]) -> bytes:
 
 
 class Gateway:
-    """Three methods: Submit, a picture to an id; Watch, an id to one reply; Session, pictures to accepts and replies."""
+    """Submit, a picture to an id; Watch, an id to one reply; WatchMany, all replies; Session, pictures to accepts and replies."""
 
     def __init__(self, channel: Any, queue: str) -> None:
         self._channel = channel
@@ -88,6 +96,7 @@ class Gateway:
         self._published = 0
         self._unconfirmed: dict[int, asyncio.Future[None]] = {}
         self._replies: defaultdict[str, asyncio.Future[bytes]] = defaultdict(_future)
+        self._watching_all: asyncio.Queue[bytes] | None = None
 
     async def open(self) -> None:
         await declare(self._channel, self._queue)
@@ -100,7 +109,10 @@ class Gateway:
         await confirming
 
     def _on_reply(self, _channel: Any, _method: Any, properties: Any, body: bytes) -> None:
-        self._replies[properties.correlation_id].set_result(body)
+        if self._watching_all is not None:
+            self._watching_all.put_nowait(properties.correlation_id.encode() + body)
+        else:
+            self._replies[properties.correlation_id].set_result(body)
 
     def _on_confirm(self, frame: Any) -> None:
         tag, multiple = frame.method.delivery_tag, frame.method.multiple
@@ -122,6 +134,15 @@ class Gateway:
     async def watch(self, job: bytes, _context: Any) -> AsyncIterator[bytes]:
         yield await self._replies[job.decode()]
         del self._replies[job.decode()]
+
+    async def watch_many(self, _request: bytes, _context: Any) -> AsyncIterator[bytes]:
+        self._watching_all = asyncio.Queue()
+        try:
+            yield b""
+            while True:
+                yield await gathered(self._watching_all)
+        finally:
+            self._watching_all = None
 
     async def session(self, messages: AsyncIterator[bytes], _context: Any) -> AsyncIterator[bytes]:
         told: asyncio.Queue[bytes] = asyncio.Queue()
@@ -151,6 +172,7 @@ async def serve(url: str, queue: str, address: str) -> None:
     handlers: dict[str, Any] = {
         "Submit": grpc.unary_unary_rpc_method_handler(gateway.submit),
         "Watch": grpc.unary_stream_rpc_method_handler(gateway.watch),
+        "WatchMany": grpc.unary_stream_rpc_method_handler(gateway.watch_many),
         "Session": grpc.stream_stream_rpc_method_handler(gateway.session),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(METHODS, handlers),))

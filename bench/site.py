@@ -22,14 +22,21 @@ class Site:
     folder: Path
 
     @contextmanager
-    def noop_stacks(self, name: str, *, workers: int) -> Iterator[list[Stack]]:
-        """Run all stacks at once, to be taken in turn: the raw one, where there is a RabbitMQ, and a mesh on each broker."""
+    def noop_stacks(self, name: str, *, workers: int, peers: bool = False) -> Iterator[list[Stack]]:
+        """Run all stacks at once, to be taken in turn: a mesh on each broker; where that is RabbitMQ, the raw one and peers."""
         with ExitStack() as running:
             stacks: list[Stack] = []
+            others: list[Stack] = []
             for broker in self.brokers:
                 if broker.url:
                     raw = running_raw(self.folder / f"{name}-raw", broker, workers=workers, slots=SLOTS)
                     stacks.append(running.enter_context(raw))
                 mesh = running_mesh(self.folder / f"{name}-{broker.name}", broker, workers=workers, detectors=SLOTS // 2)
                 stacks.append(running.enter_context(mesh)[1])
-            yield stacks
+                if broker.url and peers:
+                    # imported only here: their libraries are not installed with ours
+                    from bench.peers.running import running_peers
+
+                    at_hand = running_peers(self.folder / f"{name}-peers", broker, workers=workers, slots=SLOTS)
+                    others += running.enter_context(at_hand)
+            yield stacks + others

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pika
 
+from bench.ours import Myeye
 from bench.plan import Plan
-from bench.services import Myeye, Raw
+from bench.raw_client import Raw
+from bench.services import Service, Shape
 from bench.usage import BROKER, GATEWAY, WORKERS, Roles
 from harness.mesh import Mesh
 from harness.ports import free_port
@@ -34,11 +36,16 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running service with a name for the tables, and its processes."""
+    """A running service with a name for the tables, in the shapes that it has, and its processes."""
 
     name: str
-    service: Myeye | Raw
+    shapes: Mapping[Shape, Service]
     roles: Roles
+
+    @property
+    def service(self) -> Service:
+        """The plainest of its shapes."""
+        return self.shapes[Shape.UNARY]
 
 
 @contextmanager
@@ -75,7 +82,7 @@ def running_mesh(
             BROKER: broker.pids,
             WORKERS: [worker.pid for worker in mesh.workers],
         }
-        yield mesh, Stack(f"myeye, {broker.name}", Myeye(mesh.target), roles)
+        yield mesh, Stack(f"myeye, {broker.name}", {shape: Myeye(mesh.target, shape) for shape in Shape}, roles)
 
 
 @contextmanager
@@ -89,7 +96,7 @@ def running_raw(folder: Path, broker: Broker, *, workers: int, slots: int) -> It
         gateway = _raw(running, folder / "gateway.log", "gateway", broker.url, queue, address)
         working = [_raw(running, folder / f"worker-{i}.log", "worker", broker.url, queue, str(slots)) for i in range(workers)]
         roles = {GATEWAY: [gateway.pid], BROKER: broker.pids, WORKERS: [worker.pid for worker in working]}
-        yield Stack("raw stack", Raw(address), roles)
+        yield Stack("raw stack", {shape: Raw(address, shape) for shape in Shape}, roles)
 
 
 def _raw(running: ExitStack, log: Path, *arguments: str) -> Process:

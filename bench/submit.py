@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.load import submit_alone, submit_together
-from bench.pictures import noise
 from bench.plan import CLIENTS
 from bench.rounds import in_turn, pace_table, ratio
 from bench.site import Site
@@ -25,10 +24,10 @@ def measure(site: Site) -> Iterator[Table]:
 
 
 def _latency(site: Site, stacks: list[Stack], size: int) -> Table:
-    picture, count = noise(size), site.plan.count(ALONE)
+    pictures, count = site.plan.pictures.noises(size), site.plan.count(ALONE)
 
     def waits(stack: Stack) -> tuple[float, float]:
-        taken_s = site.client.run(submit_alone, stack.service, picture, count)
+        taken_s = site.client.run(submit_alone, stack.service, pictures, count)
         return median(taken_s), quantile(taken_s, 0.99)
 
     taken = in_turn(site.plan.rounds, stacks, waits)
@@ -41,10 +40,10 @@ def _latency(site: Site, stacks: list[Stack], size: int) -> Table:
 
 
 def _rate(site: Site, stacks: list[Stack], size: int) -> Table:
-    picture, count = noise(size), site.plan.count(TOGETHER)
+    pictures, count = site.plan.pictures.noises(size), site.plan.count(TOGETHER)
     paces = in_turn(
         site.plan.rounds,
         stacks,
-        lambda stack: site.client.run(submit_together, stack.service, stack.roles, [picture], count, CLIENTS),
+        lambda stack: site.client.run(submit_together, stack.service, stack.roles, pictures, count, CLIENTS),
     )
     return pace_table(f"Submit, {CLIENTS} clients, {size:,} bytes", [stack.name for stack in stacks], paces)

@@ -1,0 +1,1 @@
+"""What one would use instead, written as its documentation says. `pip install .[bench]` brings the libraries."""
