@@ -85,9 +85,9 @@ secrets: ## make passwords, first token and certificate of a deployment in .secr
 BUILDER ?= docker build
 IMAGES ?= myeye
 VERSION ?= dev
-images: ## build the images of gateway, worker and edge; BASE=… is what they stand on, BUILDER='buildah bud --layers --format docker' another builder
+images: ## build the images of gateway, worker and edge; BASE=… is what they stand on, EXTRAS=litert what else the worker has, BUILDER='buildah bud --layers --format docker' another builder
 	@for part in gateway worker edge; do \
-		$(BUILDER) $(if $(BASE),--build-arg BASE=$(BASE)) --target $$part --tag $(IMAGES)/$$part:$(VERSION) . || exit 1; done
+		$(BUILDER) $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(EXTRAS),--build-arg EXTRAS=$(EXTRAS)) --target $$part --tag $(IMAGES)/$$part:$(VERSION) . || exit 1; done
 
 check-images: model ## run the images that buildah built here as containers are run, and a picture through them; needs root
 	@scripts/system-packages rabbitmq buildah

@@ -79,7 +79,7 @@ def test_a_picture_goes_through_gateway_worker_and_edge(
         )
         for part in PARTS
     }
-    ready = {"gateway": "health: SERVING", "worker": r"worker \S+ ready", "edge": "add_healthy_event"}
+    ready = {"gateway": "health: SERVING", "worker": r"worker \S+ ready", "edge": r"gateway \S+ is healthy"}
     processes = {name: container.process(name, folder / f"{name}.log") for name, container in containers.items()}
     try:
         for name, process in processes.items():

@@ -15,6 +15,7 @@ from edge import envoy, logs
 from edge.admin import Admin
 from edge.config import Config, read_order
 from edge.errors import ConfigurationError
+from edge.health_events import HealthEvents
 from edge.port import check_free
 from edge.supervisor import EnvoyEnded, supervise
 from edge.template import fill
@@ -39,18 +40,21 @@ def carry_out(task: str, config: Config) -> None:
     with tempfile.TemporaryDirectory(prefix="myeye-edge-") as folder:
         admin, configuration = Path(folder, "admin"), Path(folder, "envoy.yaml")
         secrets = Secrets(Path(folder), {"callers": config.callers, "gateways": config.behind}, {"gateways": config.gateways})
-        configuration.write_text(fill(config, admin=str(admin), secrets=Path(folder)), encoding="utf-8")
         if task == "validate":
+            configuration.write_text(fill(config, admin=str(admin), secrets=Path(folder)), encoding="utf-8")
             envoy.validate(program, configuration)
             sys.stdout.write("edge: the configuration is sound\n")
         else:
             check_free(config.listen, "--listen or MYEYE_EDGE_LISTEN")
             if config.metrics:
                 check_free(config.metrics, "--metrics or MYEYE_EDGE_METRICS")
-            asyncio.run(serve(config, envoy.serving(program, configuration, config.log_format), Admin(admin), secrets))
+            events = HealthEvents(Path(folder))
+            filled = fill(config, admin=str(admin), secrets=Path(folder), events=str(events.path))
+            configuration.write_text(filled, encoding="utf-8")
+            asyncio.run(serve(config, envoy.serving(program, configuration, config.log_format), Admin(admin), secrets, events))
 
 
-async def serve(config: Config, command: Sequence[str], admin: Admin, secrets: Secrets) -> None:
+async def serve(config: Config, command: Sequence[str], admin: Admin, secrets: Secrets, events: HealthEvents) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -58,11 +62,12 @@ async def serve(config: Config, command: Sequence[str], admin: Admin, secrets: S
     behind = ", ".join(map(str, config.gateways))
     scheme = "https" if config.callers.certificate else "http"
     ready = f"the page is at {scheme}://{config.listen}/ (edge listens on {config.listen}, gateways {behind})"
-    following = asyncio.ensure_future(secrets.follow())
+    beside = [asyncio.ensure_future(secrets.follow()), asyncio.ensure_future(events.tell())]
     try:
         await supervise(command, admin, stop, drain_s=config.drain_s, ready=ready)
     finally:
-        following.cancel()
+        for task in beside:
+            task.cancel()
     log.info("edge stopped")
 
 

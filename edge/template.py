@@ -13,6 +13,7 @@ from edge.access_log import log_format
 from edge.address import Address
 from edge.config import Config
 from edge.descriptor import descriptor_set
+from edge.health_events import STDOUT
 from edge.hosts import other_hosts
 from edge.methods import OPENAPI, refusals
 from edge.metrics import admin_cluster, metrics_listener
@@ -28,10 +29,11 @@ ROUTES_AT, RESOURCES_AT = 24, 4
 """Where the template's routes begin, and its listeners and clusters, in characters from the left."""
 
 
-def fill(config: Config, *, admin: str, secrets: Path | None = None) -> str:
+def fill(config: Config, *, admin: str, secrets: Path | None = None, events: str = STDOUT) -> str:
     """Give Envoy's whole configuration as YAML.
 
-    `admin` is the path of the socket that it is told to drain by, `secrets` the folder of its certificates, see `edge.tls`.
+    `admin` is the path of the socket that it is told to drain by, `secrets` the folder of its certificates, see `edge.tls`, and
+    `events` where it writes what its health checks find.
 
     Raises:
         ConfigurationError: the page cannot be read.
@@ -39,6 +41,7 @@ def fill(config: Config, *, admin: str, secrets: Path | None = None) -> str:
     openapi = PageFile("/openapi.json", "application/json", OPENAPI.read_text(encoding="utf-8"))
     values = {
         "admin": admin,
+        "events": events,
         "listen_host": config.listen.host,
         "listen_port": config.listen.port,
         "gateways": [_endpoint(gateway) for gateway in config.gateways],

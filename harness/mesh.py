@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,7 +90,7 @@ class Mesh:
         for edge in self.edges:
             edge.wait_for("edge listens on", START_LIMIT_S)
             for target in self.targets:
-                edge.wait_for(f'"port_value":{target.rpartition(":")[2]},.*"add_healthy_event"', START_LIMIT_S)
+                edge.wait_for(f"gateway {re.escape(target)} is healthy", START_LIMIT_S)
 
     def stop(self) -> None:
         """Stop the workers, then the gateways, which ends all watches, then the edges; what was killed already is fine."""
