@@ -20,7 +20,7 @@ $(READY): pyproject.toml clients/python/pyproject.toml constraints.txt
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed; say which with PYTHON=…"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable clients/python --editable '.[gateway,worker,litert,edge,tracing,dev]'
+		--editable 'clients/python[cli]' --editable '.[gateway,worker,litert,edge,tracing,dev]'
 	@touch $@
 
 model: $(READY) ## fetch the model and check its hash

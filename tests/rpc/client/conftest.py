@@ -182,7 +182,7 @@ class SmallGateway(DetectionServiceServicer):
 
 
 class SmallBlobs(BlobServiceServicer):
-    """Gives the picture of item 0 of every job, in two pieces; `failures` come between them, one a call.
+    """Gives the picture of item 0 of every job, in two pieces; `pause` and `failures` come between them, one of these a call.
 
     Keeps what is uploaded in `uploads`, by id; `cuts` say after how many bytes calls of Upload fail, one a call.
     """
@@ -193,6 +193,8 @@ class SmallBlobs(BlobServiceServicer):
         self.uploads: dict[str, bytearray] = {}
         self.targets: list[UploadTarget] = []
         self.cuts: deque[int] = deque()
+        self.pause = asyncio.Event()
+        self.pause.set()
 
     async def Upload(self, request_iterator, context):
         target = (await anext(aiter(request_iterator))).target
@@ -229,6 +231,7 @@ class SmallBlobs(BlobServiceServicer):
     async def bodies(self, request: Any, first: bytes, second: bytes, context: Any) -> AsyncIterator[HttpBody]:
         self.requests.append(request)
         yield HttpBody(content_type="image/jpeg", data=first)
+        await self.pause.wait()
         if self.failures:
             await context.abort_with_status(rpc_status.to_status(self.failures.popleft()))
         yield HttpBody(content_type="image/jpeg", data=second)

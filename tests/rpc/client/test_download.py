@@ -1,5 +1,7 @@
 """The client's download: the whole picture, or an error."""
 
+import asyncio
+
 import pytest
 
 import myeye
@@ -23,6 +25,15 @@ async def test_what_is_not_there_is_raised_and_not_tried_again(blobs, client):
         await client.download("job0")
     assert caught.value.reason == "ANNOTATED_NOT_FOUND"
     assert len(blobs.requests) == 1
+
+
+async def test_a_download_lasts_as_long_as_something_comes_and_no_longer(blobs, server):
+    blobs.pause = asyncio.Event()
+    async with myeye.AsyncClient(server.target, timeout_s=1.0, silence_s=0.5) as client:
+        with pytest.raises(myeye.Unavailable, match="has come to a halt"):
+            await client.download("job0")
+        blobs.pause.set()
+        assert await client.download("job0") == b"drawn on"
 
 
 async def test_a_service_that_stays_away_is_unavailable(server):

@@ -19,7 +19,7 @@ def examples(language):
 @pytest.mark.parametrize(
     "command",
     [[sys.executable, "-c", example] for example in examples("python")] + [["bash", "-ec", e] for e in examples("bash")],
-    ids=["python", "python-asyncio", "python-many", "bash"],
+    ids=["python", "python-asyncio", "python-opencv", "python-many", "bash"],
 )
 async def test_an_example_runs(server, picture, tmp_path, command):
     shutil.copy(picture, tmp_path / "photo.jpg")

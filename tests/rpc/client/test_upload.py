@@ -4,6 +4,8 @@ import hashlib
 import random
 from io import BytesIO
 
+import cv2
+import numpy as np
 import pytest
 
 import myeye
@@ -90,6 +92,23 @@ async def test_what_is_large_is_uploaded_by_itself_and_the_rest_rides(gateway, b
         ("large.png", 0, UPLOAD_FROM_BYTES),
         ("large.png", UPLOAD_FROM_BYTES, UPLOAD_FROM_BYTES),
     )
+
+
+async def test_a_large_open_file_is_uploaded_from_where_it_is_and_again_when_that_has_expired(gateway, blobs, client):
+    file = BytesIO(b"header" + bytes(UPLOAD_FROM_BYTES))
+    file.seek(6)
+    gateway.fail("Submit", "NOT_FOUND", "UPLOAD_NOT_FOUND")
+    await client.submit(("large.png", file))
+    assert [len(uploaded) for uploaded in blobs.uploads.values()] == [UPLOAD_FROM_BYTES]
+    assert [request.inputs[0].blob for request in gateway.requests["Submit"]] == [
+        hashlib.sha256(bytes(UPLOAD_FROM_BYTES)).hexdigest()
+    ] * 2
+
+
+async def test_pixels_are_uploaded(blobs, client):
+    upload = await client.upload(np.full((40, 60, 3), 7, np.uint8))
+    sent = cv2.imdecode(np.frombuffer(blobs.uploads[upload.id], np.uint8), cv2.IMREAD_COLOR)
+    assert (sent == 7).all()
 
 
 async def test_what_does_not_fit_one_request_is_uploaded(gateway, blobs, client):

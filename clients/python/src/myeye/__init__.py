@@ -1,6 +1,8 @@
 """Find objects in pictures with a myeye service: submit, watch, get the boxes."""
 
 from myeye.aio import AsyncClient
+from myeye.annotation import annotate
+from myeye.content import Content
 from myeye.errors import (
     AccessDenied,
     Conflict,
@@ -19,6 +21,7 @@ from myeye.errors import (
     reason,
 )
 from myeye.job_filter import JobFilter
+from myeye.notebook import show_in_notebooks
 from myeye.pictures import Picture, Pictures
 from myeye.session import AsyncSession, Detail
 from myeye.states import is_terminal, state_name
@@ -27,7 +30,7 @@ from myeye.sync import Client, Session
 from myeye.v1.detection_pb2 import BoundingBox, Detection, DetectionResult, FrameResult
 from myeye.v1.detection_service_pb2 import GetCapabilitiesResponse, RetryOutcome, SessionUpdate, WatchManyResponse, WatchResponse
 from myeye.v1.event_pb2 import Event
-from myeye.v1.job_pb2 import Item, Job, Priority, State, VideoResult
+from myeye.v1.job_pb2 import Item, Job, Priority, Progress, State, VideoResult
 from myeye.v1.upload_pb2 import Upload
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "BoundingBox",
     "Client",
     "Conflict",
+    "Content",
     "Detail",
     "Detection",
     "DetectionResult",
@@ -54,6 +58,7 @@ __all__ = [
     "Picture",
     "Pictures",
     "Priority",
+    "Progress",
     "ProtocolError",
     "QueueFull",
     "QuotaExceeded",
@@ -70,7 +75,10 @@ __all__ = [
     "Violation",
     "WatchManyResponse",
     "WatchResponse",
+    "annotate",
     "is_terminal",
     "reason",
     "state_name",
 ]
+
+show_in_notebooks()

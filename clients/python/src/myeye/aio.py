@@ -15,18 +15,21 @@ from myeye.access import Access
 from myeye.batch import Batch
 from myeye.calls import Request, Response, call
 from myeye.channel import open_channel
+from myeye.content import Content, content_of, opened
 from myeye.cursor import Cursor
 from myeye.download import download
 from myeye.errors import reason
 from myeye.frames import frames_of
 from myeye.handing_in import HandingIn, UploadProgress, hand_in
 from myeye.job_filter import JobFilter, list_request, retry_filter
+from myeye.job_progress import JobProgress, tell_progress
 from myeye.pictures import Pictures, sources_of
 from myeye.session import AsyncSession, Detail
 from myeye.states import is_terminal
 from myeye.stream import Patience
 from myeye.submission import SubmitOptions, new_request_id
-from myeye.upload import Content, Told, Uploading, announce, opened
+from myeye.timeouts import within
+from myeye.upload import Told, Uploading, announce
 from myeye.v1 import detection_service_pb2 as pb
 from myeye.v1.blob_service_pb2 import DownloadAnnotatedRequest, DownloadInputRequest
 from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
@@ -115,15 +118,31 @@ class AsyncClient:
 
         Raises:
             OSError: a file cannot be read.
+            TypeError: this is no picture, or an array is not of uint8.
+            ValueError: an array does not have the shape of a picture.
         """
         return await hand_in(await self._handing_in(pictures, on_upload), options, partial(self._call, self._stub.Submit))
 
     async def detect(
-        self, pictures: Pictures, *, on_upload: UploadProgress | None = None, **options: Unpack[SubmitOptions]
+        self,
+        pictures: Pictures,
+        *,
+        timeout: float | None = None,
+        on_upload: UploadProgress | None = None,
+        on_progress: JobProgress | None = None,
+        **options: Unpack[SubmitOptions],
     ) -> Job:
-        """Submit, and return the job when it has ended: look at its state and items."""
-        job = await self.submit(pictures, on_upload=on_upload, **options)
-        return await self.wait(job.id)
+        """Submit, and return the job when it has ended: look at its state and items. `on_progress` is told how far it is.
+
+        Raises:
+            TimeoutError: `timeout` seconds have passed; a job that was made by then goes on.
+            OSError: a file cannot be read.
+            TypeError: this is no picture, or an array is not of uint8.
+            ValueError: an array does not have the shape of a picture.
+        """
+        async with asyncio.timeout(timeout):
+            job = await self.submit(pictures, on_upload=on_upload, **options)
+            return await self.wait(job.id, on_progress=on_progress)
 
     def detect_many(
         self, batch: Iterable[P], *, on_upload: UploadProgress | None = None, **options: Unpack[SubmitOptions]
@@ -135,6 +154,8 @@ class AsyncClient:
 
         Raises:
             OSError: a file cannot be read.
+            TypeError: this is no picture, or an array is not of uint8.
+            ValueError: an array does not have the shape of a picture.
         """
         run: Batch[P] = Batch(self.session(Detail.ENDS), self._patience, on_upload)
         return run.run(batch, options)
@@ -151,31 +172,43 @@ class AsyncClient:
 
         Raises:
             OSError: a file cannot be read.
+            TypeError: this is no content, or an array is not of uint8.
+            ValueError: an array does not have the shape of a picture.
         """
-        with opened(content) as file:
+        with opened(await asyncio.to_thread(content_of, content)) as file:
             announced = await asyncio.to_thread(announce, file)
             return await Uploading(self._pictures, announced, self._patience, progress or _say_nothing).run()
 
-    def watch(self, job_id: str, *, after_sequence: int | None = None) -> AsyncGenerator[pb.WatchResponse, None]:
+    def watch(
+        self, job_id: str, *, after_sequence: int | None = None, timeout: float | None = None
+    ) -> AsyncGenerator[pb.WatchResponse, None]:
         """Yield what happens to a job until its end, each event exactly once, through broken connections and restarts.
 
         First comes a snapshot, then what happens after it. With `after_sequence` there is no snapshot, but all events after
         that one; 0 gives the whole history. Heartbeats are left out.
 
         Raises:
+            TimeoutError: the job has not ended after `timeout` seconds; it goes on.
             ProtocolError: an event is missing.
         """
-        return Watch(self._stub, job_id, Cursor(after_sequence), self._patience).updates()
+        return within(Watch(self._stub, job_id, Cursor(after_sequence), self._patience).updates(), timeout)
 
-    def frames(self, job_id: str, item: int = 0) -> AsyncGenerator[FrameResult, None]:
+    def frames(self, job_id: str, item: int = 0, *, timeout: float | None = None) -> AsyncGenerator[FrameResult, None]:
         """Yield what is found in the frames of a video, as they are looked at, from the first one until the item's end.
 
         Should the service have to begin the video anew, so do they: with `index` 0.
+
+        Raises:
+            TimeoutError: the item has not ended after `timeout` seconds; it goes on.
         """
-        return frames_of(self.watch(job_id, after_sequence=0), item)
+        return frames_of(self.watch(job_id, after_sequence=0, timeout=timeout), item)
 
     def watch_many(
-        self, jobs: Iterable[str] | Mapping[str, int | None] = (), *, labels: Iterable[str] = ()
+        self,
+        jobs: Iterable[str] | Mapping[str, int | None] = (),
+        *,
+        labels: Iterable[str] = (),
+        timeout: float | None = None,
     ) -> AsyncGenerator[pb.WatchManyResponse, None]:
         """Yield what happens to several jobs, each event exactly once, through broken connections and restarts.
 
@@ -186,6 +219,7 @@ class AsyncClient:
 
         Raises:
             ValueError: neither or both were given.
+            TimeoutError: `timeout` seconds have passed before it has ended.
             ProtocolError: an event is missing.
         """
         after = jobs if isinstance(jobs, Mapping) else dict.fromkeys(jobs)
@@ -193,9 +227,9 @@ class AsyncClient:
         if bool(after) == bool(selectors):
             raise ValueError("either jobs or labels must be given, and not both")
         if selectors:
-            return LabelsWatch(self._stub, selectors, {}, self._patience).updates()
+            return within(LabelsWatch(self._stub, selectors, {}, self._patience).updates(), timeout)
         cursors = {job_id: Cursor(sequence) for job_id, sequence in after.items()}
-        return JobsWatch(self._stub, cursors, self._patience).updates()
+        return within(JobsWatch(self._stub, cursors, self._patience).updates(), timeout)
 
     async def download(self, job_id: str, item: int = 0, *, annotated: bool = True) -> bytes:
         """Return an item's picture: with the boxes drawn, a JPEG, which `annotate` had to ask for; or as it was handed in.
@@ -203,20 +237,21 @@ class AsyncClient:
         Raises:
             NotFound: with reason ANNOTATED_NOT_FOUND as long as the item has not succeeded, or when none was asked for.
         """
-        timeout_s = self._patience.call_s
         if annotated:
             drawn = DownloadAnnotatedRequest(job_id=job_id, item=item)
-            return await download(self._pictures.DownloadAnnotated, drawn, timeout_s=timeout_s)
-        return await download(self._pictures.DownloadInput, DownloadInputRequest(job_id=job_id, item=item), timeout_s=timeout_s)
+            return await download(self._pictures.DownloadAnnotated, drawn, self._patience)
+        return await download(self._pictures.DownloadInput, DownloadInputRequest(job_id=job_id, item=item), self._patience)
 
-    async def wait(self, job_id: str, timeout: float | None = None) -> Job:
-        """Return the job when it has ended.
+    async def wait(self, job_id: str, timeout: float | None = None, *, on_progress: JobProgress | None = None) -> Job:
+        """Return the job when it has ended. `on_progress` is told how far it is: at once, and whenever it is further.
 
         Raises:
             TimeoutError: `timeout` seconds have passed; the job goes on.
         """
         request = pb.WaitRequest(job_id=job_id)
         async with asyncio.timeout(timeout):
+            if on_progress is not None:
+                await tell_progress(self.watch(job_id), on_progress)
             while True:
                 job = (await self._call(self._stub.Wait, request, LONGEST_WAIT_S)).job
                 if is_terminal(job.state):

@@ -1,54 +1,70 @@
-"""A picture with what was found drawn on it."""
+"""Boxes and labels on an image of Pillow."""
 
 from __future__ import annotations
 
-import colorsys
 import io
 import math
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias, cast
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from myeye.v1.detection_pb2 import Detection, DetectionResult
+from myeye.colours import Colour, colour_of, readable_on
+from myeye.content import Content, OpenFile, content_of, opened
+from myeye.imagery import is_array, is_image, to_bgr, to_rgb
+from myeye.v1.detection_pb2 import Detection, DetectionResult, FrameResult
 
 Box: TypeAlias = tuple[int, int, int, int]
 """Left, top, right, bottom, in pixels."""
-Colour: TypeAlias = tuple[int, int, int]
 
 LEGIBLE_PX = 480
 """Smaller pictures are enlarged until their longer side is at least so long, or labels would hide them."""
+JPEG_QUALITY = 90
 
 
-def annotate(picture: bytes, result: DetectionResult) -> bytes:
-    """Draw labelled boxes and return a JPEG, upright.
+def annotated(picture: Content, result: DetectionResult | FrameResult) -> Any:
+    """Do what `myeye.annotate` promises."""
+    if is_array(picture) and len(picture.shape) > 1:
+        return to_bgr(_drawn(Image.fromarray(to_rgb(picture)), result, scale=1))
+    if is_image(picture):
+        return _drawn(_upright(cast("Image.Image", picture)), result, scale=1)
+    image = _upright(_opened(content_of(picture)))
+    encoded = io.BytesIO()
+    drawn = _drawn(image, result, scale=max(1, math.ceil(LEGIBLE_PX / max(image.size))))
+    drawn.convert("RGB").save(encoded, "JPEG", quality=JPEG_QUALITY)
+    return encoded.getvalue()
 
-    Raises:
-        ValueError: the picture is not the one of the result, by its size, or too large to draw on.
-        OSError: the picture cannot be read.
-    """
-    image = _upright(picture)
-    if image.size != (result.width_px, result.height_px):
+
+def _drawn(image: Image.Image, result: DetectionResult | FrameResult, *, scale: int) -> Image.Image:
+    """Give a larger image with boxes and labels, those of the best above the others."""
+    if isinstance(result, DetectionResult) and image.size != (result.width_px, result.height_px):
         raise ValueError(f"the picture is {image.width}x{image.height}, the result's {result.width_px}x{result.height_px}")
-    scale = max(1, math.ceil(LEGIBLE_PX / max(image.size)))
-    canvas = Canvas(image.resize((image.width * scale, image.height * scale)) if scale > 1 else image)
+    coloured = image.convert("RGBA" if image.mode in ("RGBA", "LA") else "RGB")
+    canvas = Canvas(coloured.resize((image.width * scale, image.height * scale)))
     for detection in reversed(result.detections):
         canvas.outline(_box(detection, scale), colour_of(detection.category))
     for detection in result.detections:
         text = f"{detection.category} {detection.score:.0%}"
         canvas.label(_box(detection, scale), text, colour_of(detection.category))
-    encoded = io.BytesIO()
-    canvas.image.save(encoded, "JPEG", quality=90)
-    return encoded.getvalue()
+    return canvas.image
 
 
-def colour_of(category: str) -> Colour:
-    """Give a category its colour, the same in every picture and on every machine."""
-    number = zlib.crc32(category.encode())
-    red, green, blue = colorsys.hls_to_rgb(number % 360 / 360, (0.42, 0.52, 0.62)[number // 360 % 3], 0.85)
-    return round(red * 255), round(green * 255), round(blue * 255)
+def _opened(content: Path | bytes | OpenFile) -> Image.Image:
+    with opened(content) as file:
+        try:
+            image = Image.open(file)
+            image.load()
+        except Image.DecompressionBombError as error:
+            raise ValueError(str(error)) from error
+    return image
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn an image as its EXIF says, and give it 8 bits a channel."""
+    upright = ImageOps.exif_transpose(image)
+    return upright.point(lambda value: value / 256).convert("L") if upright.mode.startswith("I") else upright
 
 
 @dataclass(slots=True)
@@ -72,7 +88,7 @@ class Canvas:
         place = next((free for free in places if not any(_overlap(free, label) for label in self._labels)), places[0])
         self._labels.append(place)
         draw.rectangle(place, fill=colour)
-        draw.text((place[0] + margin - left, place[1] + margin - top), text, fill=_readable_on(colour), font=font)
+        draw.text((place[0] + margin - left, place[1] + margin - top), text, fill=readable_on(colour), font=font)
 
     def _places(self, box: Box, width: int, height: int) -> Iterator[Box]:
         """Yield where a label of this size can be: above, inside at the top, below, inside at the bottom; all in the picture."""
@@ -83,18 +99,6 @@ class Canvas:
         yield left, 0, left + width, height
 
 
-def _upright(picture: bytes) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(picture))
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from error
-    with image:
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):  # 16 bits a pixel, which convert would cut instead of scale
-            upright = upright.point(lambda value: value / 256).convert("L")
-        return upright.convert("RGB")
-
-
 def _box(detection: Detection, scale: int) -> Box:
     box = detection.bounding_box
     left, top = box.x_px * scale, box.y_px * scale
@@ -103,8 +107,3 @@ def _box(detection: Detection, scale: int) -> Box:
 
 def _overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _readable_on(colour: Colour) -> Colour:
-    red, green, blue = colour
-    return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else (255, 255, 255)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from myeye.carriage import SURE_BYTES, UPLOAD_FROM_BYTES, carried, room_of
+from myeye.content import Content, OpenFile
 from myeye.errors import NotFound
 from myeye.pictures import Source
 from myeye.submission import SubmitOptions, submit_request
-from myeye.upload import Content, Told
+from myeye.upload import Told
 from myeye.v1.capabilities_pb2 import Limits
 from myeye.v1.detection_service_pb2 import SubmitRequest, SubmitResponse
 from myeye.v1.job_pb2 import Input, Job
@@ -55,13 +56,14 @@ class HandingIn:
 
     @staticmethod
     async def _read(source: Source) -> Input:
-        return await asyncio.to_thread(source.read) if isinstance(source.content, Path) else source.read()
+        return await asyncio.to_thread(source.read) if isinstance(source.content, (Path, OpenFile)) else source.read()
 
     async def _uploaded(self, source: Source) -> Input:
         assert not isinstance(source.content, Upload | str), "these ride"
         told = partial(self.progress, source.name) if self.progress else None
         self.uploaded = True
-        return Source(source.name, await self.upload(source.content, progress=told), 0).read()
+        content = source.content.rewound() if isinstance(source.content, OpenFile) else source.content
+        return Source(source.name, await self.upload(content, progress=told), 0).read()
 
 
 async def hand_in(

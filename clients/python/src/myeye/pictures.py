@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os import PathLike
+from os import SEEK_END, PathLike
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
 
+from myeye.content import Content, Data, OpenFile, content_of, is_data, is_file
 from myeye.v1.job_pb2 import Input
 from myeye.v1.upload_pb2 import Upload
 
-Picture: TypeAlias = str | PathLike[str] | bytes | Upload | tuple[str, bytes | Upload]
-"""A path, the encoded bytes, an upload, or a name and one of the last two. Of a video, too.
+Picture: TypeAlias = Content | Upload | tuple[str, Data | Upload]
+"""Content, an upload, or a name and one of these that is no path: a path has a name, and so have most files. Of a video, too.
 
 Text that begins with https:// or s3:// is no path but an address: a worker fetches it, where the service's operator allows that.
 """
 Pictures: TypeAlias = Picture | Iterable[Picture]
+"""One picture or several."""
 
 MAX_NAME_LENGTH = 255
 """As the service has it."""
@@ -28,7 +30,7 @@ class Source:
     """One picture or video, of text its address. Its size is that of what goes into the request, 0 of an upload."""
 
     name: str
-    content: Path | bytes | Upload | str
+    content: Path | bytes | OpenFile | Upload | str
     size: int
 
     def read(self) -> Input:
@@ -37,11 +39,16 @@ class Source:
         Raises:
             OSError: a file cannot be read.
         """
-        if isinstance(self.content, Upload):
-            return Input(name=self.name, blob=self.content.id)
-        if isinstance(self.content, str):
-            return Input(name=self.name, uri=self.content)
-        return Input(name=self.name, content=self.content if isinstance(self.content, bytes) else self.content.read_bytes())
+        match self.content:
+            case Upload():
+                return Input(name=self.name, blob=self.content.id)
+            case str():
+                return Input(name=self.name, uri=self.content)
+            case OpenFile():
+                return Input(name=self.name, content=self.content.rewound().read())
+            case Path():
+                return Input(name=self.name, content=self.content.read_bytes())
+        return Input(name=self.name, content=self.content)
 
 
 def is_uri(text: str) -> bool:
@@ -56,36 +63,50 @@ def name_of(uri: str) -> str:
 
 
 def sources_of(pictures: Pictures) -> list[Source]:
-    """Look at one picture or several.
+    """Look at one picture or several; pixels are encoded here.
 
     Raises:
         OSError: a file cannot be found.
+        TypeError: one is no picture, or an array is not of uint8.
+        ValueError: an array does not have the shape of a picture.
     """
     return [_source(picture) for picture in _listed(pictures)]
 
 
 def _listed(pictures: Pictures) -> Iterable[Picture]:
     match pictures:
-        case str() | bytes() | PathLike() | Upload():
+        case str() | PathLike() | Upload():
             return [pictures]
-        case (str() as name, (bytes() | Upload()) as content):
-            return [(name, content)]
-    return pictures
+        case (str() as name, second) if isinstance(second, Upload) or is_data(second):
+            return [(name, second)]
+    return [pictures] if is_data(pictures) else cast("Iterable[Picture]", pictures)
 
 
 def _source(picture: Picture) -> Source:
     match picture:
-        case bytes():
-            return Source("", picture, len(picture))
-        case Upload():
-            return Source("", picture, 0)
-        case (str(name), bytes(content)):
-            return Source(name, content, len(content))
-        case (str(name), Upload() as upload):
-            return Source(name, upload, 0)
         case str() if is_uri(picture):
             return Source(name_of(picture), picture, len(picture))
-        case str() | PathLike():
-            path = Path(picture)
-            return Source(path.name, path, path.stat().st_size)
-    raise TypeError(f"a picture is a path, bytes, an upload, or a name and one of these, not {type(picture).__name__}")
+        case (str(name), Upload() as upload):
+            return Source(name, upload, 0)
+        case Upload():
+            return Source("", picture, 0)
+        case (str(name), content) if is_data(content):
+            found = content_of(content)
+        case _:
+            name, found = _name(picture), content_of(cast("Content", picture))
+    return Source(name, found, _size(found))
+
+
+def _name(picture: Any) -> str:
+    """Give the last part of a path, or of that of an open file."""
+    path = getattr(picture, "name", None) if is_file(picture) else picture
+    return Path(path).name if isinstance(path, (str, PathLike)) else ""
+
+
+def _size(content: Path | bytes | OpenFile) -> int:
+    match content:
+        case Path():
+            return content.stat().st_size
+        case OpenFile():
+            return content.file.seek(0, SEEK_END) - content.start
+    return len(content)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import grpc
@@ -24,8 +21,6 @@ from myeye.v1.upload_pb2 import Upload, UploadTarget
 if TYPE_CHECKING:  # a name of the stubs, not of the generated code
     from myeye.v1.blob_service_pb2_grpc import BlobServiceAsyncStub
 
-Content: TypeAlias = str | PathLike[str] | bytes | BinaryIO
-"""A path, the bytes themselves, or a file that is open for reading and can seek: from where it is to its end."""
 Told: TypeAlias = Callable[[int, int], None]
 """Is told how many bytes were sent, of how many."""
 
@@ -51,18 +46,6 @@ class Announcement:
         """Read what one message carries; empty at the end."""
         self.file.seek(self.start + offset)
         return self.file.read(min(MESSAGE_BYTES, self.size - offset))
-
-
-@contextmanager
-def opened(content: Content) -> Iterator[BinaryIO]:
-    """Give the content as an open file; one that was open already stays so."""
-    if isinstance(content, bytes):
-        yield BytesIO(content)
-    elif isinstance(content, (str, PathLike)):
-        with Path(content).open("rb") as file:
-            yield file
-    else:
-        yield content
 
 
 def announce(file: BinaryIO) -> Announcement:

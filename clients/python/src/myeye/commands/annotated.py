@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
 
-from myeye.draw import annotate
+from myeye.annotation import annotate
 from myeye.pictures import name_of
 from myeye.v1.detection_pb2 import DetectionResult
 
@@ -33,7 +33,7 @@ def write_annotated(picture: Path | bytes, result: DetectionResult, path: Path) 
         ValueError: it cannot be drawn on the picture.
         OSError: a file cannot be read or written.
     """
-    write(path, annotate(picture if isinstance(picture, bytes) else picture.read_bytes(), result))
+    write(path, annotate(picture, result))
 
 
 def write(path: Path, drawn: bytes) -> None:

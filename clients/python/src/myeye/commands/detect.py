@@ -78,7 +78,7 @@ async def _annotate(ended: Iterable[Job], client: AsyncClient, arguments: argpar
                 await asyncio.to_thread(write, path, await client.download(job.id, item.index))
             else:
                 continue
-        except (OSError, ValueError) as error:
+        except (ImportError, OSError, ValueError) as error:
             terminal.complain([f"no annotated picture of {picture}: {error}"])
             complete = False
         else:
