@@ -79,7 +79,14 @@ def spec_of(body: bytes) -> Spec:
         retry_of=message.retry_of,
         retry_request_id=message.retry_request_id,
         stored_bytes=sum(max(0, source.size_bytes) for source in message.inputs),
+        reserved=_reserved(message),
     )
+
+
+def _reserved(spec: event_pb2.JobSpec) -> tuple[int, ...]:
+    if not any(source.HasField("remote") for source in spec.inputs):
+        return ()
+    return tuple(max(0, source.size_bytes) if source.HasField("remote") else 0 for source in spec.inputs)
 
 
 def _length(value: Duration) -> int:
@@ -148,6 +155,8 @@ def _to_message(event: Event) -> event_pb2.Event:
             message.succeeded.result = event.result
             message.succeeded.timings = event.timings
             message.succeeded.video = event.video
+            if event.fetched_bytes is not None:
+                message.succeeded.fetched_bytes = event.fetched_bytes
         case FramesFound():
             found = message.frames_found
             found.item = event.item
@@ -168,6 +177,8 @@ def _to_message(event: Event) -> event_pb2.Event:
             if event.next_attempt_ns is not None:
                 failed.next_attempt_time.CopyFrom(timestamp(event.next_attempt_ns))
             failed.next_task_id = event.next_task_id
+            if event.fetched_bytes is not None:
+                failed.fetched_bytes = event.fetched_bytes
         case Cancelled():
             message.cancelled.reason = event.reason
         case Marker():
@@ -234,6 +245,7 @@ def _from_message(message: event_pb2.Event) -> Event:
                 result=succeeded.result,
                 timings=succeeded.timings,
                 video=succeeded.video,
+                fetched_bytes=max(0, succeeded.fetched_bytes) if succeeded.HasField("fetched_bytes") else None,
             )
         case "frames_found":
             found = message.frames_found
@@ -262,6 +274,7 @@ def _from_message(message: event_pb2.Event) -> Event:
                 retryable=failed.retryable,
                 next_attempt_ns=_time(failed.next_attempt_time) if failed.HasField("next_attempt_time") else None,
                 next_task_id=failed.next_task_id,
+                fetched_bytes=max(0, failed.fetched_bytes) if failed.HasField("fetched_bytes") else None,
             )
         case "cancelled":
             return Cancelled(id=id_, job_id=job_id, time_ns=time_ns, reason=message.cancelled.reason)

@@ -17,8 +17,9 @@ class Failure:
 class Spec:
     """What the life cycle and look-ups need to know of a job; `body` is all that was asked for, opaque here.
 
-    `stored_bytes` is the size of its inputs. `retry_of` is the job that it repeats, `retry_request_id` the request_id of the
-    RetryMany that made it; both may be empty.
+    `stored_bytes` is the size of its inputs; of what is fetched that is what is kept free for it, and stands by item in
+    `reserved`, which is empty if nothing is fetched. `retry_of` is the job that it repeats, `retry_request_id` the request_id of
+    the RetryMany that made it; both may be empty.
     """
 
     principal: str
@@ -33,6 +34,7 @@ class Spec:
     retry_of: str = ""
     retry_request_id: str = ""
     stored_bytes: int = 0
+    reserved: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.items < 1 or self.max_attempts < 1:
@@ -88,6 +90,7 @@ class Succeeded(Event):
     timings: bytes
     result: bytes = b""
     video: bytes = b""
+    fetched_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,7 @@ class Failed(Event):
     accepted_id: bytes = b""
     next_attempt_ns: int | None = None
     next_task_id: str = ""
+    fetched_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

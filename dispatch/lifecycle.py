@@ -166,7 +166,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job and its whole history; entry n of the history has sequence n + 1."""
+    """A job and its whole history; entry n of the history has sequence n + 1.
+
+    `stored_bytes` are those of its inputs, those included that are kept free for what is still to be fetched.
+    """
 
     id: str
     spec: Spec
@@ -180,6 +183,7 @@ class Job:
     started_ns: int | None = None
     ended_ns: int | None = None
     failure: Failure | None = None
+    stored_bytes: int = 0
 
     @property
     def visible(self) -> bool:
@@ -210,9 +214,11 @@ class _Draft:
     time_ns: int
     items: list[Item] = field(init=False)
     entries: list[Entry] = field(init=False, default_factory=list)
+    stored_bytes: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.items = list(self.job.items)
+        self.stored_bytes = self.job.stored_bytes
 
     def may(self, index: int, move: Move) -> bool:
         return move in TRANSITIONS[self.items[index].state]
@@ -221,9 +227,17 @@ class _Draft:
         item = self.items[index]
         self.items[index] = replace(item, state=TRANSITIONS[item.state][move], **changes)  # type: ignore[arg-type]
 
-    def end(self, index: int, move: Move, **changes: object) -> None:
+    def end(self, index: int, move: Move, *, fetched_bytes: int | None = None, **changes: object) -> None:
+        self._count(index, fetched_bytes)
         self.move(index, move, **changes)
         self.entries.append(ItemFinished(self.time_ns, index))
+
+    def _count(self, index: int, fetched_bytes: int | None) -> None:
+        """Count what was fetched for an item in place of what was kept free for it; as long as that is not known, the latter."""
+        if fetched_bytes is None and self.items[index].attempt == 0:
+            fetched_bytes = 0
+        if fetched_bytes is not None and self.job.spec.reserved:
+            self.stored_bytes += fetched_bytes - self.job.spec.reserved[index]
 
     def start(self, index: int, move: Move, event: Started) -> None:
         item = self.items[index]
@@ -258,6 +272,7 @@ class _Draft:
                 started_ns=started_ns,
                 ended_ns=ended_ns,
                 failure=failure,
+                stored_bytes=self.stored_bytes,
             )
         )
 
@@ -296,6 +311,7 @@ def _accept(job: Job | None, event: Accepted) -> Step:
             accepted_ns=event.time_ns,
             items=(Item(),) * event.spec.items,
             history=(JobAccepted(event.time_ns, event.spec.items),),
+            stored_bytes=event.spec.stored_bytes,
         )
     )
 
@@ -338,7 +354,8 @@ def _succeed(job: Job, event: Succeeded) -> Step:
         return Step(job, f"the item is {job.items[event.item].state.name}")
     if event.video and event.run_id != job.items[event.item].run_id:
         return Step(job, "another run has told the frames")
-    draft.end(event.item, Move.SUCCEED, failure=None, result=event.result, timings=event.timings, video=event.video)
+    told = {"result": event.result, "timings": event.timings, "video": event.video}
+    draft.end(event.item, Move.SUCCEED, fetched_bytes=event.fetched_bytes, failure=None, **told)
     return draft.done()
 
 
@@ -372,7 +389,7 @@ def _fail(job: Job, event: Failed) -> Step:
         draft.move(event.item, Move.RETRY, task_id=event.next_task_id, failure=event.failure)
         draft.entries.append(ItemRetrying(event.time_ns, event.item, item.attempt, event.failure, event.next_attempt_ns))
     else:
-        draft.end(event.item, Move.FAIL, failure=event.failure)
+        draft.end(event.item, Move.FAIL, fetched_bytes=event.fetched_bytes, failure=event.failure)
     return draft.done()
 
 

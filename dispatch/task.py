@@ -113,6 +113,8 @@ def _remote(task: Task) -> Iterator[str]:
         read_uri(task.remote.uri)
     except MalformedUri as error:
         yield f"its remote.uri {error}"
+    if task.remote.max_bytes < 0:
+        yield f"its remote.max_bytes is {task.remote.max_bytes}"
     yield from _video(task.remote.video)
     if not 0 < nanoseconds(task.video_execution_timeout) <= MAX_EXECUTION_TIMEOUT_NS:
         yield f"its video_execution_timeout is {task.video_execution_timeout.seconds} s"

@@ -55,5 +55,5 @@ def _held(job: Job | None) -> Held:
     if job is None:
         return NOTHING
     if job.state.terminal:
-        return Held(bytes=job.spec.stored_bytes)
-    return Held(1, sum(not item.state.terminal for item in job.items), job.spec.stored_bytes)
+        return Held(bytes=job.stored_bytes)
+    return Held(1, sum(not item.state.terminal for item in job.items), job.stored_bytes)

@@ -85,6 +85,10 @@ class Ledger:
         with self._uploads.begun(principal, folder, size):
             yield
 
+    def limits_bytes(self, principal: str) -> bool:
+        """Tell whether what a principal stores is limited."""
+        return bool(self._quotas.of(principal).bytes)
+
     def held(self, principal: str) -> Held:
         """Tell what a principal has, uploads included as they were counted last: that is done if its bytes are limited."""
         return self._store.holdings.of(principal) + Held(bytes=self._uploads.of(principal))

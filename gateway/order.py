@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -93,13 +93,29 @@ def read_order(
     )
 
 
+def reserving(order: Order, limits: Limits) -> Order:
+    """Let what is to be fetched have a size, of which no more is taken: for whoever may store only so much."""
+    return replace(order, pictures=tuple(_reserving(picture, limits) for picture in order.pictures))
+
+
+def _reserving(picture: Picture, limits: Limits) -> Picture:
+    if picture.remote is None:
+        return picture
+    most = limits.max_upload_bytes if picture.remote.video_meant else limits.max_picture_bytes
+    remote = Remote()
+    remote.CopyFrom(picture.remote)
+    remote.max_bytes = most
+    return replace(picture, size=most, remote=remote)
+
+
 def _picture(source: Input, defaults: Defaults, uploaded: Mapping[str, Whole]) -> Picture:
     if source.blob:
         whole = uploaded[source.blob]
         video = video_options(source, whole.head, defaults)
         return Picture(source.name, whole.size, whole.sha256, blob=whole.blob, video=video, upload_id=source.blob)
     if source.uri:
-        return Picture(source.name, 0, b"", remote=Remote(uri=source.uri, video=_with_defaults(source.video, defaults)))
+        options = _with_defaults(source.video, defaults)
+        return Picture(source.name, 0, b"", remote=Remote(uri=source.uri, video=options, video_meant=source.HasField("video")))
     content = source.content
     video = video_options(source, content[:HEAD_BYTES], defaults)
     return Picture(source.name, len(content), hashlib.sha256(content).digest(), content, video=video)

@@ -26,6 +26,7 @@ from dispatch.shares import share_of
 from dispatch.task import kind_of
 from dispatch.uri import read_uri
 from dispatch.v1.event_pb2 import JobSpec
+from dispatch.v1.remote_pb2 import Remote
 from dispatch.v1.task_pb2 import Task
 from egress.allowed import NOTHING, Allowed
 from egress.errors import Forbidden
@@ -45,7 +46,7 @@ from gateway.identity.principal import Principal
 from gateway.ids import job_id
 from gateway.ledger import Claim, Ledger
 from gateway.limits import Defaults, Limits
-from gateway.order import Folder, Order, Picture, annotated_blob, check_request, read_order, stored_inputs
+from gateway.order import Folder, Order, Picture, annotated_blob, check_request, read_order, reserving, stored_inputs
 from gateway.store import Store
 from gateway.uploads import Uploads
 from myeye.v1.detection_service_pb2 import SubmitRequest
@@ -153,6 +154,8 @@ class Submitter:
         known = self._store.fold.jobs.get(order.job_id)
         if known is not None:
             return await self._replay(known, order)
+        if self._ledger.limits_bytes(order.spec.principal):
+            order = reserving(order, self._limits)
         size = sum(picture.size for picture in order.pictures)
         async with self._ledger.claim(order.spec.principal, order.job_id, items=len(order.pictures), size=size) as claim:
             return await self._make_new(order, claim)
@@ -307,7 +310,7 @@ def tasks_of(job: Job) -> list[Task]:
             traceparent=spec.traceparent,
             accepted_id=job.accepted_id,
             max_attempts=spec.max_attempts,
-            input_size_bytes=source.size_bytes,
+            input_size_bytes=0 if source.HasField("remote") else source.size_bytes,
             video=source.video if source.HasField("video") else None,
             remote=source.remote if source.HasField("remote") else None,
             video_execution_timeout=spec.video_execution_timeout if source.HasField("remote") else None,
@@ -342,17 +345,24 @@ def _only_retry(old: Job) -> str:
     return job_id(old.spec.principal, "RetryMany", old.id)
 
 
+def _unreserved(remote: Remote) -> Remote:
+    again = Remote()
+    again.CopyFrom(remote)
+    again.max_bytes = 0
+    return again
+
+
 def _order_again(old: Job, new_id: str, request_id: str) -> Order:
     """Ask again for what did not succeed, as it was asked for."""
     spec = JobSpec.FromString(old.spec.body)
     pictures = tuple(
         Picture(
             source.name,
-            source.size_bytes,
+            0 if source.HasField("remote") else source.size_bytes,
             source.sha256,
             blob=source.blob,
             video=source.video if source.HasField("video") else None,
-            remote=source.remote if source.HasField("remote") else None,
+            remote=_unreserved(source.remote) if source.HasField("remote") else None,
         )
         for source, item in zip(spec.inputs, old.items, strict=True)
         if item.state is not State.SUCCEEDED

@@ -33,13 +33,17 @@ class AttemptLog(logging.LoggerAdapter[logging.Logger]):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A task in the hands of a run. `number` counts from 1; the log has the last word on it."""
+    """A task in the hands of a run. `number` counts from 1; the log has the last word on it.
+
+    `fetched_bytes` are those that were fetched for it and are stored; None of what was handed in, and while it is not known.
+    """
 
     task: Task
     claim: Claim
     number: int
     begun_ns: int
     trail: Trail = field(default_factory=Trail)
+    fetched_bytes: int | None = None
 
     @classmethod
     def begin(cls, task: Task) -> Attempt:
@@ -76,6 +80,7 @@ class Attempt:
             timings=timings,
             result=result,
             video=video,
+            fetched_bytes=self.fetched_bytes,
         )
 
     def frames_found(self, first: int, count: int, frames: bytes, video: bytes) -> FramesFound:
@@ -112,6 +117,7 @@ class Attempt:
             retryable=retryable,
             next_task_id=next_task_id,
             next_attempt_ns=next_attempt_ns,
+            fetched_bytes=self.fetched_bytes,
         )
 
     def following(self, task_id: str) -> Task:

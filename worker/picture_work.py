@@ -22,6 +22,10 @@ class PictureWork:
         self._picture = b""
         self._fetch_s = 0.0
 
+    @property
+    def fetched_bytes(self) -> int | None:
+        return self._attempt.fetched_bytes
+
     async def fetch(self) -> None:
         self._note(Stage.FETCHING)
         begun_s = time.monotonic()

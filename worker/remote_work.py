@@ -19,7 +19,7 @@ from dispatch.media_type import HEAD_BYTES, is_video, media_type
 from dispatch.options import MAX_PICTURE_BYTES
 from dispatch.uri import Uri, read_uri
 from dispatch.v1.task_pb2 import Task
-from egress.errors import Forbidden, TooLarge, Unreachable
+from egress.errors import EgressError, Forbidden, TooLarge, Unreachable
 from egress.fetch import Fetcher
 from myeye.v1.job_pb2 import Timings
 from worker.attempt import Attempt
@@ -39,12 +39,18 @@ class RemoteWork:
         self._attempt = attempt
         self._begun_s = time.monotonic()
         self._work: Work | None = None
+        self._fetched_bytes: int | None = None
+
+    @property
+    def fetched_bytes(self) -> int | None:
+        return self._fetched_bytes
 
     async def fetch(self) -> None:
         """Do nothing yet: nobody outside is asked for an item that may not be wanted."""
 
     async def do(self, fetch: asyncio.Future[None]) -> Succeeded:
         await fetch
+        self._attempt.trail.enter(Stage.FETCHING)
         self._desk.progress.note(self._attempt.claim, Stage.FETCHING)
         limit_s = self._attempt.limit_s
         async with asyncio.timeout(limit_s) as patience:
@@ -61,7 +67,7 @@ class RemoteWork:
             await self._work.close()
 
     async def _look(self, kind: type[PictureWork | VideoWork], task: Task, fetch_s: float) -> Succeeded:
-        self._work = work = kind(self._desk, replace(self._attempt, task=task))
+        self._work = work = kind(self._desk, replace(self._attempt, task=task, fetched_bytes=self._fetched_bytes))
         reading = asyncio.ensure_future(work.fetch())
         try:
             succeeded = await work.do(reading)
@@ -72,13 +78,15 @@ class RemoteWork:
 
     async def _kept(self) -> bytes:
         """Give how that begins which an earlier attempt has fetched; empty if none has."""
+        blob = self._attempt.task.input_blob
         try:
-            async with aclosing(self._desk.blobs.read(self._attempt.task.input_blob)) as chunks:
-                async for chunk in chunks:
-                    return chunk[:HEAD_BYTES]
+            async with aclosing(self._desk.blobs.read(blob)) as chunks:
+                head = (await anext(chunks, b""))[:HEAD_BYTES]
         except BlobNotFound:
-            pass
-        return b""
+            self._fetched_bytes = 0
+            return b""
+        self._fetched_bytes = sum(each.size_bytes for each in await self._desk.blobs.list(_folder(blob)) if each.name == blob)
+        return head
 
     async def _bring(self, patience: asyncio.Timeout) -> bytes:
         """Fetch it into the blob store, and give how it begins."""
@@ -87,9 +95,16 @@ class RemoteWork:
         task = self._attempt.task
         longest_s = nanoseconds(task.video_execution_timeout) / 1e9
         intake = _Intake(patience, asyncio.get_running_loop().time() + longest_s)
-        chunks = intake.chunks(self._desk.fetcher, read_uri(task.remote.uri), self._desk.max_upload_bytes)
-        async with aclosing(chunks):
-            await self._desk.blobs.write(task.input_blob, chunks)
+        most = min(self._desk.max_upload_bytes, task.remote.max_bytes or self._desk.max_upload_bytes)
+        chunks = intake.chunks(self._desk.fetcher, read_uri(task.remote.uri), most)
+        self._fetched_bytes = None
+        try:
+            async with aclosing(chunks):
+                await self._desk.blobs.write(task.input_blob, chunks)
+        except EgressError:
+            self._fetched_bytes = 0
+            raise
+        self._fetched_bytes = intake.size
         return intake.head
 
 
@@ -118,6 +133,10 @@ class _Intake:
         self.head = (self.head + chunk)[:HEAD_BYTES]
         if len(self.head) == HEAD_BYTES and _begins_video(self.head):
             self.patience.reschedule(self.video_deadline)
+
+
+def _folder(blob: str) -> str:
+    return blob[: blob.rindex("/") + 1]
 
 
 def _begins_video(head: bytes) -> bool:

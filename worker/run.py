@@ -140,6 +140,7 @@ class _Run:
                 try:
                     succeeded = await self._work.do(fetch)
                 finally:
+                    self._attempt = replace(self._attempt, fetched_bytes=self._work.fetched_bytes)
                     self._tell_stages()
         except ItemLost:
             self._tally.outcome = "stopped"

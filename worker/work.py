@@ -11,6 +11,10 @@ from dispatch.events import Succeeded
 class Work(Protocol):
     """Looking at one picture, or at one video."""
 
+    @property
+    def fetched_bytes(self) -> int | None:
+        """Tell how many bytes were fetched and are stored; None of what was handed in, and while it is not known."""
+
     async def fetch(self) -> None:
         """Bring the input here. Begun before it is known whether the item is wanted, and cancelled when it is not."""
 

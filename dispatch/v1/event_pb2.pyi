@@ -170,7 +170,7 @@ class StoredInput(_message.Message):
     blob: _builtins.str
     """Where it is in the blob store, or will be when it was fetched."""
     size_bytes: _builtins.int
-    """Its size, in bytes; 0 of what is fetched."""
+    """Its size, in bytes. Of what is fetched: what is kept free for it in its principal's quota, 0 if that has none."""
     sha256: _builtins.bytes
     """SHA-256 of its bytes; empty of what is fetched."""
     @_builtins.property
@@ -427,6 +427,7 @@ class Succeeded(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     VIDEO_FIELD_NUMBER: _builtins.int
+    FETCHED_BYTES_FIELD_NUMBER: _builtins.int
     item: _builtins.int
     """The item's index."""
     run_id: _builtins.str
@@ -437,6 +438,8 @@ class Succeeded(_message.Message):
     """Where the time went, as a serialized myeye.v1.Timings."""
     video: _builtins.bytes
     """Of a video, in place of the result: a serialized myeye.v1.VideoResult."""
+    fetched_bytes: _builtins.int
+    """Bytes that were fetched for it and are stored. Absent of what was handed in."""
     def __init__(
         self,
         *,
@@ -445,12 +448,15 @@ class Succeeded(_message.Message):
         result: _builtins.bytes = ...,
         timings: _builtins.bytes = ...,
         video: _builtins.bytes = ...,
+        fetched_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fetched_bytes", b"_fetched_bytes", "fetched_bytes", b"fetched_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "result", b"result", "run_id", b"run_id", "timings", b"timings", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fetched_bytes", b"_fetched_bytes", "fetched_bytes", b"fetched_bytes", "item", b"item", "result", b"result", "run_id", b"run_id", "timings", b"timings", "video", b"video"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__fetched_bytes: _TypeAlias = _typing.Literal["fetched_bytes"]  # noqa: Y015
+    _WhichOneofArgType__fetched_bytes: _TypeAlias = _typing.Literal["_fetched_bytes", b"_fetched_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fetched_bytes) -> _WhichOneofReturnType__fetched_bytes | None: ...
 
 Global___Succeeded: _TypeAlias = Succeeded  # noqa: Y015
 
@@ -510,6 +516,7 @@ class Failed(_message.Message):
     RETRYABLE_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
     NEXT_TASK_ID_FIELD_NUMBER: _builtins.int
+    FETCHED_BYTES_FIELD_NUMBER: _builtins.int
     item: _builtins.int
     """The item's index."""
     run_id: _builtins.str
@@ -522,6 +529,8 @@ class Failed(_message.Message):
     """Whether another attempt may do better. The fold decides whether there is one."""
     next_task_id: _builtins.str
     """The task that will ask for the next attempt; empty when not retryable."""
+    fetched_bytes: _builtins.int
+    """Bytes that were fetched for it and are stored. Absent of what was handed in, and if it is not known."""
     @_builtins.property
     def failure(self) -> Global___Failure:
         """Why."""
@@ -541,12 +550,15 @@ class Failed(_message.Message):
         retryable: _builtins.bool = ...,
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
         next_task_id: _builtins.str = ...,
+        fetched_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fetched_bytes", b"_fetched_bytes", "failure", b"failure", "fetched_bytes", b"fetched_bytes", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_id", b"accepted_id", "failure", b"failure", "item", b"item", "next_attempt_time", b"next_attempt_time", "next_task_id", b"next_task_id", "retryable", b"retryable", "run_id", b"run_id", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fetched_bytes", b"_fetched_bytes", "accepted_id", b"accepted_id", "failure", b"failure", "fetched_bytes", b"fetched_bytes", "item", b"item", "next_attempt_time", b"next_attempt_time", "next_task_id", b"next_task_id", "retryable", b"retryable", "run_id", b"run_id", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__fetched_bytes: _TypeAlias = _typing.Literal["fetched_bytes"]  # noqa: Y015
+    _WhichOneofArgType__fetched_bytes: _TypeAlias = _typing.Literal["_fetched_bytes", b"_fetched_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fetched_bytes) -> _WhichOneofReturnType__fetched_bytes | None: ...
 
 Global___Failed: _TypeAlias = Failed  # noqa: Y015
 

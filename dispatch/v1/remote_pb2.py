@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from myeye.v1 import job_pb2 as myeye_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64ispatch/v1/remote.proto\x12\x0b\x64ispatch.v1\x1a\x12myeye/v1/job.proto\"<\n\x06Remote\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12%\n\x05video\x18\x02 \x01(\x0b\x32\x16.myeye.v1.VideoOptionsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x64ispatch/v1/remote.proto\x12\x0b\x64ispatch.v1\x1a\x12myeye/v1/job.proto\"d\n\x06Remote\x12\x0b\n\x03uri\x18\x01 \x01(\t\x12%\n\x05video\x18\x02 \x01(\x0b\x32\x16.myeye.v1.VideoOptions\x12\x11\n\tmax_bytes\x18\x03 \x01(\x03\x12\x13\n\x0bvideo_meant\x18\x04 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dispatch.v1.remote_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REMOTE']._serialized_start=61
-  _globals['_REMOTE']._serialized_end=121
+  _globals['_REMOTE']._serialized_end=161
 # @@protoc_insertion_point(module_scope)

@@ -25,8 +25,14 @@ class Remote(_message.Message):
 
     URI_FIELD_NUMBER: _builtins.int
     VIDEO_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_FIELD_NUMBER: _builtins.int
+    VIDEO_MEANT_FIELD_NUMBER: _builtins.int
     uri: _builtins.str
     """The address. It may hold secrets: it is in no answer and in no line of a log."""
+    max_bytes: _builtins.int
+    """More bytes are not taken: so many are kept free for it in its principal's quota. 0: as many as the worker takes."""
+    video_meant: _builtins.bool
+    """Whether the client has said how to look at a video, and so may mean one."""
     @_builtins.property
     def video(self) -> _job_pb2.VideoOptions:
         """Which frames to look at if it is a video, with every default filled in."""
@@ -36,10 +42,12 @@ class Remote(_message.Message):
         *,
         uri: _builtins.str = ...,
         video: _job_pb2.VideoOptions | None = ...,
+        max_bytes: _builtins.int = ...,
+        video_meant: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["video", b"video"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["uri", b"uri", "video", b"video"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_bytes", b"max_bytes", "uri", b"uri", "video", b"video", "video_meant", b"video_meant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -135,9 +135,10 @@ async def test_tasks_come_in_the_order_of_publishing(broker: Broker) -> None:
         Queue("model", Lane.LOW),
         Queue("another", Lane.NORMAL),
         Queue("model", Lane.NORMAL, Kind.VIDEO),
+        Queue("model", Lane.NORMAL, Kind.REMOTE),
         Queue("model", Lane.NORMAL, share=1),
     ],
-    ids=["lane", "model", "kind", "share"],
+    ids=["lane", "model", "video", "remote", "share"],
 )
 async def test_each_lane_model_kind_and_share_is_a_queue_of_its_own(broker: Broker, other: Queue) -> None:
     await broker.tasks.publish(other, b"other")

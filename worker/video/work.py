@@ -57,6 +57,10 @@ class VideoWork:
         self._frames = 0
         self._held = 0
 
+    @property
+    def fetched_bytes(self) -> int | None:
+        return self._attempt.fetched_bytes
+
     async def fetch(self) -> None:
         self._note(Stage.FETCHING)
         begun_s = time.monotonic()

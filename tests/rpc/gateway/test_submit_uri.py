@@ -9,11 +9,15 @@ import grpc
 import pytest
 
 from dispatch.blobs import open_blobs
+from dispatch.events import Succeeded
+from dispatch.options import MAX_PICTURE_BYTES, MAX_UPLOAD_BYTES
 from dispatch.ports import Kind
 from dispatch.uri import MAX_URI_LENGTH
 from dispatch.v1.signal_pb2 import Signal, WorkerAlive
 from dispatch.v1.task_pb2 import Task
 from egress.options import EgressOptions
+from gateway.fair_use import FairUse
+from gateway.quota import read_quota
 from myeye.v1 import blob_service_pb2 as blob_pb
 from myeye.v1 import detection_service_pb2 as pb
 from myeye.v1.job_pb2 import STATE_FAILED, Input, VideoOptions
@@ -167,3 +171,49 @@ async def test_what_was_accepted_stays_accepted_when_the_list_changes(start, han
         assert task.remote.uri == URL
         again = (await front.stub.Retry(pb.RetryRequest(job_id=job.id))).job
         assert again.retry_of == job.id
+
+
+def limited(size: int) -> FairUse:
+    return FairUse(quota=read_quota(f"bytes={size}"), quotas_file=None, max_watches=0, max_uploads=0)
+
+
+async def stored(front) -> int:
+    return (await front.stub.GetCapabilities(pb.GetCapabilitiesRequest())).holdings.stored_bytes
+
+
+async def test_who_may_store_only_so_much_needs_room_for_the_largest_picture(start, hand, refused):
+    async with start(egress=ALLOWING, fair_use=limited(2 * MAX_PICTURE_BYTES)) as front:
+        job = await front.submit(inputs=[Input(uri=URL)])
+        assert await stored(front) == MAX_PICTURE_BYTES
+        two = front.stub.Submit(pb.SubmitRequest(inputs=[Input(uri=URL), Input(content=JPEG)]))
+        await refused(two, grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_BYTES")
+        video = front.stub.Submit(pb.SubmitRequest(inputs=[Input(uri=URL, video=VideoOptions(max_fps=1))]))
+        await refused(video, grpc.StatusCode.RESOURCE_EXHAUSTED, "QUOTA_BYTES")
+        async with hand.taking(kind=Kind.REMOTE) as remotes:
+            delivery = await anext(remotes)
+            task, run = await hand.start(delivery)
+            assert (task.remote.max_bytes, task.input_size_bytes) == (MAX_PICTURE_BYTES, 0)
+            await hand.tell(Succeeded, task, item=0, run_id=run, timings=b"", fetched_bytes=9)
+            await delivery.ack()
+        await front.stub.Wait(pb.WaitRequest(job_id=job.id))
+        assert await stored(front) == 9
+
+
+async def test_who_means_a_video_needs_room_for_the_largest_one(start, hand):
+    async with start(egress=ALLOWING, fair_use=limited(10 * MAX_UPLOAD_BYTES)) as front:
+        job = await front.submit(inputs=[Input(uri=URL, video=VideoOptions(max_fps=1))])
+        assert await stored(front) == MAX_UPLOAD_BYTES
+        task = await failed(front, hand, job)
+        assert task.remote.max_bytes == MAX_UPLOAD_BYTES
+        await front.stub.Retry(pb.RetryRequest(job_id=job.id))
+        assert await stored(front) == 2 * MAX_UPLOAD_BYTES, "how much the first one has left there, nobody has said"
+
+
+async def test_without_a_quota_nothing_is_kept_free_for_a_retry_either(start, hand):
+    async with start(egress=ALLOWING, fair_use=limited(MAX_UPLOAD_BYTES)) as front:
+        job = await front.submit(inputs=[Input(uri=URL)])
+        await failed(front, hand, job)
+    async with start(egress=ALLOWING) as front:
+        await front.stub.Retry(pb.RetryRequest(job_id=job.id))
+        async with hand.taking(kind=Kind.REMOTE) as remotes:
+            assert Task.FromString((await anext(remotes)).body).remote.max_bytes == 0

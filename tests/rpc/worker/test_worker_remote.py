@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dispatch.codec import duration, nanoseconds
-from dispatch.events import Failed, Started
+from dispatch.events import Failed, Started, Succeeded
 from dispatch.lifecycle import FramesDetected, Job, State
 from dispatch.options import MAX_PICTURE_BYTES
 from dispatch.ports import Kind, Lane, Queue
 from dispatch.v1.remote_pb2 import Remote
 from dispatch.v1.task_pb2 import Task
+from egress.exchange import Exchange
+from egress.fetch import Fetcher
 from egress.options import EgressOptions
+from egress.resolver import SystemResolver
 from harness.https import Authority, Host, ok, redirect, serving
 from myeye.v1.job_pb2 import Timings, VideoOptions, VideoResult
+from worker.attempt import Attempt
 from worker.detection import DetectorFailed
+from worker.remote_work import RemoteWork
 
 JPEG = b"\xff\xd8\xff a cat"
 LIMIT_S = 20
@@ -66,6 +74,8 @@ async def test_a_picture_is_fetched_kept_and_looked_at(site: Any, pool_of: Any, 
     timings = Timings.FromString(job.items[0].timings)
     assert 0 < nanoseconds(timings.fetch) <= nanoseconds(timings.total)
     assert await site.broker.tasks.depth(Queue("toy", Lane.NORMAL, Kind.REMOTE)) == 0
+    (done_event,) = [change.event for change in site.told(Succeeded, task.job_id)]
+    assert done_event.fetched_bytes == len(JPEG)
 
 
 async def test_a_video_is_one_by_its_first_bytes(
@@ -86,6 +96,8 @@ async def test_what_was_fetched_is_not_fetched_again(site: Any, pool_of: Any, ho
     assert (job.state, job.items[0].attempt) == (State.SUCCEEDED, 2)
     assert len(host.asked) == 1
     assert [request.picture for request in pool.requests] == [JPEG, JPEG]
+    told = [change.event.fetched_bytes for kind in (Failed, Succeeded) for change in site.told(kind, task.job_id)]
+    assert told == [len(JPEG)] * 2
 
 
 @pytest.mark.parametrize(
@@ -113,6 +125,7 @@ async def test_why_nothing_was_fetched(
     assert not pool.requests
     assert "secret" not in failure.message
     assert not await site.blobs.list(f"jobs/{task.job_id}/"), "nothing of it is kept"
+    assert [change.event.fetched_bytes for change in site.told(Failed, task.job_id)] == [0] * attempts
 
 
 async def test_a_server_that_was_away_is_asked_again(site: Any, pool_of: Any, host: Host, egress: EgressOptions) -> None:
@@ -209,6 +222,34 @@ async def test_what_is_too_large_is_not_kept(site: Any, pool_of: Any, host: Host
         assert job.items[0].failure is not None
         assert (job.items[0].failure.reason, job.items[0].attempt) == ("URI_TOO_LARGE", 1)
         assert not await site.blobs.list(f"jobs/{task.job_id}/")
+
+
+@pytest.mark.parametrize("beyond", [0, 1])
+async def test_no_more_is_taken_than_there_is_room_for(
+    site: Any, pool_of: Any, host: Host, egress: EgressOptions, beyond: int
+) -> None:
+    host.answers["/cat.jpg"] = ok(JPEG + bytes(beyond))
+    task = await remote(site, host.url("/cat.jpg"))
+    task.remote.max_bytes = len(JPEG)
+    job = await done(site, task, pool_of(), egress)
+    failure = job.items[0].failure
+    assert (failure.reason if failure else "") == ("URI_TOO_LARGE" if beyond else "")
+
+
+async def test_the_stages_of_an_attempt_begin_with_the_fetching(
+    site: Any, pool_of: Any, host: Host, egress: EgressOptions
+) -> None:
+    host.answers["/cat.jpg"] = ok(JPEG)
+    task = await remote(site, host.url("/cat.jpg"))
+    with closing(SystemResolver()) as resolver:
+        exchange = Exchange(allowed=egress.fetch_from, networks=egress.networks, resolver=resolver, tls=egress.tls())
+        async with site.desk(pool_of()) as desk:
+            attempt = Attempt.begin(task)
+            work = RemoteWork(replace(desk, fetcher=Fetcher(exchange)), attempt)
+            await work.do(asyncio.ensure_future(work.fetch()))
+            await work.close()
+    assert next(attempt.trail.stages(time.time_ns()))[0] == "fetch"
+    assert work.fetched_bytes == len(JPEG)
 
 
 async def test_no_line_of_the_log_has_the_secrets_of_an_address(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from dispatch.events import Accepted, Cancelled, Event, Purged, Refused, Spec, Started, Succeeded
+from dispatch.events import Accepted, Cancelled, Event, Failed, Failure, Purged, Refused, Spec, Started, Succeeded
 from dispatch.fold import Fold
 from gateway.holdings import NOTHING, Held, Holdings
 
@@ -50,3 +50,31 @@ def test_of_a_refused_job_and_of_one_who_has_nothing_nothing_is_kept() -> None:
     log.tell(Refused, "a", reason="QUOTA_JOBS")
     assert log.holdings.of("ann") == NOTHING
     assert not log.holdings._held
+
+
+def test_of_what_is_fetched_counts_what_is_kept_free_until_it_is_known_how_much_there_is() -> None:
+    log = Log()
+    reserved = (0, 50, 50, 50)
+    spec = Spec("ann", "m", 2, 4, 1, 1, None, (), b"", stored_bytes=160, reserved=reserved)
+    accepted = log.tell(Accepted, "a", spec=spec, digest=b"")
+    assert log.holdings.of("ann").bytes == 160
+    for item in range(4):
+        log.tell(Started, "a", item=item, task_id=f"t{item}", run_id="r", worker="w", accepted_id=accepted)
+    log.tell(Succeeded, "a", item=0, run_id="r", timings=b"")
+    assert log.holdings.of("ann").bytes == 160, "it was handed in"
+    log.tell(Succeeded, "a", item=1, run_id="r", timings=b"", fetched_bytes=20)
+    assert log.holdings.of("ann").bytes == 130
+    failure = Failure("URI_NOT_FOUND", "")
+    log.tell(Failed, "a", item=2, run_id="r", failure=failure, retryable=False, fetched_bytes=0)
+    assert log.holdings.of("ann").bytes == 80
+    log.tell(Cancelled, "a", reason="")
+    assert log.holdings.of("ann").bytes == 80, "nobody knows how much of the last one is stored"
+    log.tell(Purged, "a")
+    assert log.holdings.of("ann") == NOTHING
+
+
+def test_nothing_is_kept_free_for_what_was_never_begun() -> None:
+    log = Log()
+    log.tell(Accepted, "a", spec=Spec("ann", "m", 2, 2, 1, 1, None, (), b"", stored_bytes=100, reserved=(50, 50)), digest=b"")
+    log.tell(Cancelled, "a", reason="")
+    assert log.holdings.of("ann") == NOTHING

@@ -120,6 +120,8 @@ class Input(_message.Message):
     """Where a worker is to fetch it: https://host/path, or s3://bucket/key, of a host or bucket that the operator has allowed
     (`GetCapabilitiesResponse.uri_sources`). At most `Limits.max_uri_length` characters of RFC 3986; without user, password and fragment.
     Fetched once, in the item's first attempt that can, and kept as an input that was handed in. No answer repeats it: it may hold secrets.
+    A caller with a quota of bytes needs room for `Limits.max_picture_bytes`, or with `video` set for `Limits.max_upload_bytes`, until it is
+    known how many there are, and no more are taken.
     """
     @_builtins.property
     def video(self) -> Global___VideoOptions:
