@@ -18,7 +18,7 @@ from scripts.make_secrets import FILES, PRIVATE
 from tests.compose import FILE, ROOT, SECRETS, read_compose
 from worker.config import read_config as read_worker_config
 
-OURS = ("gateway", "worker", "edge")
+OURS = ("gateway", "worker", "fetching-worker", "edge")
 READ = ("MYEYE_TOKENS", "MYEYE_EDGE_TLS_CERTIFICATE", "MYEYE_EDGE_TLS_KEY")
 """Settings that are files."""
 
@@ -108,6 +108,23 @@ def test_only_the_loopback_address_is_open_and_what_works_cannot_call_out(compos
             assert "outside" in service["networks"], name
     assert compose["networks"]["inside"]["internal"] is True
     assert {name for name in services if services[name]["networks"] == ["inside"]} >= {"gateway", "worker", "rabbitmq"}
+
+
+def test_workers_that_fetch_are_others_in_a_network_with_a_way_out(compose: dict[str, Any], tmp_path: Path):
+    fetching, worker = compose["services"]["fetching-worker"], compose["services"]["worker"]
+    allowed = {"MYEYE_FETCH_FROM": "https://images.example.com,s3://photos/public"}
+    for read, service in ((read_gateway_config, "gateway"), (read_worker_config, "fetching-worker")):
+        environment = compose["services"][service]["environment"]
+        assert environment["MYEYE_FETCH_FROM"] == "", "off by default"
+        listen = {"MYEYE_LISTEN": "0.0.0.0:50051"} if service == "gateway" else {}
+        assert read([], environment | allowed | listen, tmp_path).egress.fetch_from
+    assert fetching["profiles"] == ["fetch"]
+    assert set(fetching["networks"]) == {"inside", "egress"}
+    assert "MYEYE_FETCH_FROM" not in worker["environment"]
+    assert {name for name, each in compose["services"].items() if "egress" in each["networks"]} == {"fetching-worker"}
+    assert {key: fetching[key] for key in ("image", "secrets", "volumes")} == {
+        key: worker[key] for key in ("image", "secrets", "volumes")
+    }
 
 
 def test_what_is_mounted_is_there(compose: dict[str, Any]):
