@@ -18,9 +18,10 @@ from dispatch.ports import Kind
 from harness.process import Process
 from myeye.v1.blob_service_pb2 import DownloadAnnotatedRequest
 from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
-from myeye.v1.detection_service_pb2 import GetRequest, ListRequest, WatchRequest
+from myeye.v1.detection_service_pb2 import GetCapabilitiesRequest, GetRequest, ListRequest, WatchRequest
 from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
 from myeye.v1.job_pb2 import STATE_SUCCEEDED, Job
+from tests.torture.callers import Caller, Callers
 from tests.torture.records import Aftermath, Record
 from tests.torture.site import DETECTORS, MAX_QUEUE_LENGTH, NotSaid, Site
 from worker.config import DEFAULT_MODEL
@@ -64,21 +65,22 @@ async def look(site: Site, record: Record, before: dict[str, Size]) -> Aftermath
     ids = [submission.job_id for submission in record.submissions if submission.job_id]
     # the nodes of a cluster may have dropped different parts, and a gateway reads from one of them
     gone = [job_id for job_id in ids if job_id in record.cut] if len(site.nodes) <= 1 else []
+    looker = site.callers.looker
     for number, target in enumerate(site.targets):
         async with grpc.aio.insecure_channel(target) as channel:
             try:
                 async with asyncio.timeout(HEAL_LIMIT_S):
-                    await _removed(DetectionServiceStub(channel), gone)
+                    await _removed(DetectionServiceStub(channel), looker, gone)
             except TimeoutError:
                 after.unhealed.append(f"gateway {number} still tells of a job whose beginning the log has dropped")
             try:
                 async with asyncio.timeout(HEAL_LIMIT_S):
-                    await _ask(DetectionServiceStub(channel), ids, after)
+                    await _ask(DetectionServiceStub(channel), site.callers, ids, after)
             except TimeoutError:
                 after.unhealed.append(f"gateway {number} did not tell of all jobs within {HEAL_LIMIT_S:g} s")
     log.info("all gateways were asked for %d jobs", len(ids))
     async with grpc.aio.insecure_channel(site.targets[0]) as channel:
-        await _download(BlobServiceStub(channel), record, after)
+        await _download(BlobServiceStub(channel), looker, record, after)
     after.blob_folders = site.blob_folders()
     after.waiting_tasks = await _waiting(site)
     log.info("%d tasks wait", after.waiting_tasks)
@@ -86,42 +88,47 @@ async def look(site: Site, record: Record, before: dict[str, Size]) -> Aftermath
     return after
 
 
-async def _removed(stub: DetectionServiceStub, job_ids: list[str]) -> None:
+async def _removed(stub: DetectionServiceStub, looker: Caller, job_ids: list[str]) -> None:
     """Return when none of the jobs is found."""
     for job_id in job_ids:
         while True:
             try:
-                await stub.Get(GetRequest(job_id=job_id), wait_for_ready=True)
+                await stub.Get(GetRequest(job_id=job_id), metadata=looker.metadata, wait_for_ready=True)
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.NOT_FOUND:
                     break
             await asyncio.sleep(0.2)
 
 
-async def _ask(stub: DetectionServiceStub, ids: list[str], after: Aftermath) -> None:
+async def _ask(stub: DetectionServiceStub, callers: Callers, ids: list[str], after: Aftermath) -> None:
+    looker = callers.looker
     jobs: dict[str, Job] = {}
     histories: dict[str, list[tuple[int, bytes]]] = {}
     after.jobs.append(jobs)
     after.histories.append(histories)
     for job_id in ids:
         try:
-            job = jobs[job_id] = (await stub.Get(GetRequest(job_id=job_id), wait_for_ready=True)).job
-            histories[job_id] = await _history(stub, job_id, job.last_sequence)
+            job = jobs[job_id] = (await stub.Get(GetRequest(job_id=job_id), metadata=looker.metadata, wait_for_ready=True)).job
+            histories[job_id] = await _history(stub, looker, job_id, job.last_sequence)
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:
                 raise
-    listed: set[str] = set()
+    listed: dict[str, str] = {}
     request = ListRequest(page_size=500)
     while True:
-        page = await stub.List(request)
-        listed |= {job.id for job in page.jobs}
+        page = await stub.List(request, metadata=looker.metadata)
+        listed |= {job.id: job.retry_of for job in page.jobs}
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token
     after.listed.append(listed)
+    held = {}
+    for user in callers.users:
+        held[user.name] = (await stub.GetCapabilities(GetCapabilitiesRequest(), metadata=user.metadata)).holdings
+    after.holdings.append(held)
 
 
-async def _download(stub: BlobServiceStub, record: Record, after: Aftermath) -> None:
+async def _download(stub: BlobServiceStub, looker: Caller, record: Record, after: Aftermath) -> None:
     for submission in record.submissions:
         job = after.jobs[0].get(submission.job_id or "") if submission.annotate else None
         for item in job.items if job else ():
@@ -129,13 +136,13 @@ async def _download(stub: BlobServiceStub, record: Record, after: Aftermath) -> 
                 request = DownloadAnnotatedRequest(job_id=job.id, item=item.index)
                 with suppress(grpc.aio.AioRpcError):
                     after.annotated[job.id, item.index] = b"".join(
-                        [piece.body.data async for piece in stub.DownloadAnnotated(request)]
+                        [piece.body.data async for piece in stub.DownloadAnnotated(request, metadata=looker.metadata)]
                     )
 
 
-async def _history(stub: DetectionServiceStub, job_id: str, last_sequence: int) -> list[tuple[int, bytes]]:
+async def _history(stub: DetectionServiceStub, looker: Caller, job_id: str, last_sequence: int) -> list[tuple[int, bytes]]:
     """Watch a job from its beginning up to what Get told, for one that never ends is to be told of too."""
-    call = stub.Watch(WatchRequest(job_id=job_id, after_sequence=0))
+    call = stub.Watch(WatchRequest(job_id=job_id, after_sequence=0), metadata=looker.metadata)
     history = []
     async for message in call:
         if message.HasField("event"):

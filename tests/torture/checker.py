@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-
-from google.rpc.error_details_pb2 import ErrorInfo
-from google.rpc.status_pb2 import Status
+from math import inf
 
 from myeye.v1.event_pb2 import Event
 from myeye.v1.job_pb2 import STATE_CANCELLED, STATE_FAILED, STATE_SUCCEEDED, Item, Job
+from tests.torture.calls import PASSING, info_in
 from tests.torture.detector import annotated, finding
-from tests.torture.records import Record, Sight, Submission
+from tests.torture.records import Method, Picture, Record, Sight, Submission
 
 RETRYABLE = frozenset({"WORKER_LOST", "BLOB_UNAVAILABLE", "EXECUTION_TIMEOUT", "DETECTOR_CRASHED"})
 """What may be told of the last attempt of a picture that nobody can look at, while everything around it is broken."""
 ENDS = {"bad": frozenset({"IMAGE_INVALID"}), "poison": RETRYABLE, "hang": RETRYABLE}
 """How pictures that are not good may end."""
+GONE = frozenset({"JOB_NOT_FOUND", "JOB_PURGED", "INPUT_MISSING"})
+"""Why a job cannot be retried whose beginning the log has dropped."""
 
 
 def breaches(record: Record) -> list[str]:
@@ -42,11 +44,21 @@ def _identity(submission: Submission, record: Record) -> Iterator[str]:
         yield f"one request_id made several jobs: {sorted(set(submission.job_ids))}"
     if submission.job_ids and submission.job_id != submission.derived_id:
         yield f"its id is not the one that its request_id makes, {submission.derived_id}"
+    if submission.refused:
+        yield from _refusal(submission, record)
+
+
+def _refusal(submission: Submission, record: Record) -> Iterator[str]:
+    told = f"was refused ({submission.refused})"
+    expected = submission.refused in PASSING or (submission.refused in GONE and submission.retry_of in record.cut)
+    if not expected:
+        yield f"{told}, and nothing spoke against it"
+    made = submission.doubtful or submission.derived_id in _known(record)
     left = submission.derived_id in record.aftermath.blob_folders
-    if submission.refused and left and record.removable(submission.refused_at_s):
-        yield f"was refused ({submission.refused}) and left blobs behind"
-    if submission.refused and submission.job_ids:
-        yield f"was refused ({submission.refused}) and accepted"
+    if left and not made and record.removable(submission.refused_at_s):
+        yield f"{told} and left blobs behind"
+    if submission.job_ids:
+        yield f"{told} and accepted"
 
 
 def _story(submission: Submission, record: Record) -> Iterator[str]:
@@ -65,7 +77,7 @@ def _story(submission: Submission, record: Record) -> Iterator[str]:
     kinds = [Event.FromString(body).WhichOneof("kind") for _, body in truth]
     if kinds.count("job_finished") != 1 or kinds[-1] != "job_finished":
         yield f"the history does not end in exactly one terminal event: {kinds}"
-    if kinds.count("item_finished") != len(submission.pictures):
+    if submission.pictures is not None and kinds.count("item_finished") != len(submission.pictures):
         yield f"{kinds.count('item_finished')} of {len(submission.pictures)} items ended"
     for number, sight in enumerate(submission.sights):
         yield from _sight(number, sight, truth)
@@ -91,20 +103,24 @@ def _outcome(submission: Submission, record: Record) -> Iterator[str]:
     if any(job.SerializeToString(deterministic=True) != jobs[0].SerializeToString(deterministic=True) for job in jobs):
         yield "two gateways disagree about the job"
     job = jobs[0]
+    if job.retry_of != submission.retry_of:
+        yield f"it says that it repeats {job.retry_of or 'nothing'}, not {submission.retry_of or 'nothing'}"
+    for number, sight in enumerate(submission.sights):
+        if sight.end not in (None, job.state):
+            yield f"watcher {number} saw it end in state {sight.end}, and it is in state {job.state}"
     if submission.cancelled and job.state != STATE_CANCELLED:
         yield f"Cancel answered OK, and the job is in state {job.state}"
-    for item in job.items:
-        yield from _item(item, job, submission, record)
+    for item, picture in zip(job.items, submission.pictures or (), strict=False):  # that they are as many, the history says
+        yield from _item(item, picture, job, submission, record)
 
 
-def _item(item: Item, job: Job, submission: Submission, record: Record) -> Iterator[str]:
-    picture = submission.pictures[item.index]
+def _item(item: Item, picture: Picture, job: Job, submission: Submission, record: Record) -> Iterator[str]:
     where = f"item {item.index} ({picture.nature})"
     if item.state == STATE_CANCELLED and job.state == STATE_CANCELLED:
         return
     if item.attempt > submission.max_attempts:
         yield f"{where} had {item.attempt} attempts of {submission.max_attempts}"
-    reason = reason_of(item.error) if item.HasField("error") else ""
+    reason = info_in(item.error).reason if item.HasField("error") else ""
     expected = ENDS.get(picture.nature)
     if expected is None:
         if item.state != STATE_SUCCEEDED:
@@ -121,24 +137,65 @@ def _item(item: Item, job: Job, submission: Submission, record: Record) -> Itera
 
 def _whole(record: Record) -> Iterator[str]:
     after = record.aftermath
-    known = {submission.job_id for submission in record.submissions if submission.job_id}
+    known = _known(record)
+    possible = known | {submission.derived_id for submission in record.submissions if submission.doubtful}
     for number, listed in enumerate(after.listed):
-        if strangers := listed - known:
+        if strangers := set(listed) - possible:
             yield f"gateway {number} lists jobs that nobody was told of: {sorted(strangers)}"
-        if missing := known - listed - record.cut:
+        if missing := known - set(listed) - record.cut:
             yield f"gateway {number} does not list accepted jobs: {sorted(missing)}"
     if missing := known - after.blob_folders - record.cut:
         yield f"accepted jobs have lost their blobs: {sorted(missing)}"
     if after.waiting_tasks:
         yield f"{after.waiting_tasks} tasks still wait, although every job has ended"
+    yield from _retries(record)
+    yield from _holdings(record)
     yield from after.unhealed
     yield from after.growth
 
 
-def reason_of(error: Status) -> str:
-    """Read the reason of an error's ErrorInfo."""
-    for detail in error.details:
-        info = ErrorInfo()
-        if detail.Unpack(info):
-            return info.reason
-    return ""
+def _known(record: Record) -> set[str]:
+    return {submission.job_id for submission in record.submissions if submission.job_id}
+
+
+def _retries(record: Record) -> Iterator[str]:
+    """Each job that RetryMany was told to retry has one retry of that kind, and was not forgotten."""
+    retries = [submission for submission in record.submissions if submission.job_id and submission.origin]
+    by_one = {submission.derived_id for submission in record.submissions if submission.method is Method.RETRY}
+    for number, listed in enumerate(record.aftermath.listed):
+        by_many = Counter(old_id for job_id, old_id in listed.items() if old_id and job_id not in by_one)
+        for old_id, count in by_many.items():
+            if count > 1:
+                yield f"{old_id}: gateway {number} lists {count} jobs that RetryMany made of it"
+    repeated = {submission.retry_of for submission in retries}
+    for old_id, newest_id in record.told_retried:
+        if old_id not in repeated or newest_id not in _known(record):
+            yield f"{old_id}: RetryMany said that {newest_id or 'no job'} repeats it, and nobody was told of that"
+    for old_id in record.overlooked:
+        if old_id not in record.cut:
+            yield f"{old_id}: had failed, and RetryMany of all that failed did not speak of it"
+    for job_id in record.unknown:
+        yield f"{job_id}: RetryMany spoke of it, and nobody was told of it"
+
+
+def _holdings(record: Record) -> Iterator[str]:
+    """When all has ended nobody holds a job or an item, and of stored bytes what the jobs have that are kept."""
+    owned: defaultdict[str, list[Submission]] = defaultdict(list)
+    for submission in record.submissions:
+        if submission.job_id or submission.doubtful:
+            owned[submission.principal].append(submission)
+    for number, holdings in enumerate(record.aftermath.holdings):
+        for principal, held in holdings.items():
+            if held.jobs or held.items:
+                yield f"gateway {number} says that {principal} has {held.jobs} jobs and {held.items} items, and all have ended"
+            sizes = [_size(each, record) for each in owned[principal]]
+            if not sum(least for least, _ in sizes) <= held.stored_bytes <= sum(most for _, most in sizes):
+                yield f"gateway {number} says that {principal} has {held.stored_bytes} bytes, and there are {sizes}"
+
+
+def _size(submission: Submission, record: Record) -> tuple[int, float]:
+    """Give the least and the most that a job can have stored."""
+    if submission.pictures is None:
+        return 0, inf
+    size = sum(len(picture.content) for picture in submission.pictures)
+    return (0 if submission.doubtful or submission.job_id in record.cut else size), size

@@ -14,8 +14,10 @@ def lines(verdict: Verdict) -> Iterator[str]:
     """Tell how a run went."""
     yield (
         f"{verdict.broker}, seed {verdict.seed}, {verdict.duration_s:g} s: {verdict.accepted} jobs accepted, "
-        f"{verdict.refused} refused, {len(verdict.inflicted)} faults"
+        f"{verdict.retries} of them retries, {len(verdict.inflicted)} faults"
     )
+    if verdict.refused:
+        yield f"refused: {dict(sorted(verdict.refused.items()))}"
     yield f"{'fault':<22}{'times':>6}{'longest without an accepted Submit':>36}"
     for kind, count in sorted(Counter(each.fault.kind for each in verdict.inflicted).items()):
         yield f"{kind:<22}{count:>6}{verdict.longest_gap_s(kind):>34.1f} s"

@@ -44,8 +44,14 @@ class Verdict:
         return sum(bool(submission.job_ids) for submission in self.record.submissions)
 
     @property
-    def refused(self) -> int:
-        return sum(bool(submission.refused) for submission in self.record.submissions)
+    def retries(self) -> int:
+        """How many of those repeat another."""
+        return sum(bool(submission.job_ids and submission.origin) for submission in self.record.submissions)
+
+    @property
+    def refused(self) -> Counter[str]:
+        """How often a job was refused, by the reason."""
+        return Counter(submission.refused for submission in self.record.submissions if submission.refused)
 
     def longest_gap_s(self, kind: str) -> float:
         """Give the longest time without an accepted Submit in or shortly after a fault of a kind."""
@@ -72,7 +78,7 @@ async def torture(
         pace = {"pause_s": 1.5, "longest_s": 4.0} if dense else {}
         faults = schedule(seed, duration_s, {kind: way.targets for kind, way in ways.items()}, **pace)
         record = Record(cut=site.cut)
-        clients = Clients(site.targets, record, seed=seed, crowd=CROWD)
+        clients = Clients(site.targets, site.callers, record, seed=seed, crowd=CROWD)
         nemesis = Nemesis(site, ways, faults)
         before = sizes(site)
         running = asyncio.ensure_future(clients.run())

@@ -20,6 +20,7 @@ from harness.ports import free_port
 from harness.process import NotSaid, Process
 from harness.proxy import Proxy
 from harness.rabbit import RabbitNode
+from tests.torture.callers import Callers
 from tests.torture.clock import new_clock
 from tests.torture.disk import new_disk
 from tests.torture.retention import small_segments
@@ -37,6 +38,7 @@ class Site:
         self.folder = folder
         self.blobs = folder / "blobs"
         self.blobs.mkdir(parents=True)
+        self.callers = Callers(folder)
         self.cluster = RabbitCluster(folder / "rabbit", size=nodes) if nodes else None
         self.fronts: list[Proxy] = []
         self.backs: list[Proxy] = []
@@ -93,6 +95,7 @@ class Site:
         self.fronts = [self._proxy([port], 0) for port in self._ports]
         for n, port in enumerate(self._ports):
             command = ("tests.torture.gateway", "--listen", f"127.0.0.1:{port}", "--heartbeat", "2", "--drain", "2")
+            command += self.callers.flags
             self.gateways.append(self._process(f"gateway-{n}", command, n))
         for n in range(WORKERS):
             flags = ("--name", f"worker-{n}", "--detectors", str(DETECTORS), "--retry-delay", "0.1", "--retry-delay-cap", "8")

@@ -10,31 +10,53 @@ from google.protobuf.any_pb2 import Any
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
+from myeye.v1.capabilities_pb2 import Holdings
 from myeye.v1.detection_pb2 import Detection, DetectionResult
 from myeye.v1.event_pb2 import Event, ItemFinished, ItemStarted, JobAccepted, JobFinished
-from myeye.v1.job_pb2 import STATE_CANCELLED, STATE_FAILED, STATE_RUNNING, STATE_SUCCEEDED, Item, Job
+from myeye.v1.job_pb2 import (
+    STATE_CANCELLED,
+    STATE_FAILED,
+    STATE_PARTIALLY_SUCCEEDED,
+    STATE_RUNNING,
+    STATE_SUCCEEDED,
+    Item,
+    Job,
+    State,
+)
 from tests.torture.checker import breaches
 from tests.torture.detector import annotated, finding
-from tests.torture.records import Aftermath, Picture, Record, Sight, Submission
+from tests.torture.records import Aftermath, Method, Picture, Record, Sight, Submission
 from tests.torture.schedule import schedule
 
 JOB = Submission("r", (), 1).derived_id
 GOOD = Picture("good", b"good:1")
-EVENTS = [
-    (1, Event(sequence=1, job_accepted=JobAccepted(items_total=1)).SerializeToString()),
-    (2, Event(sequence=2, item_started=ItemStarted(attempt=1)).SerializeToString()),
-    (3, Event(sequence=3, item_finished=ItemFinished()).SerializeToString()),
-    (4, Event(sequence=4, job_finished=JobFinished()).SerializeToString()),
-]
 
 
-def job(state: int = STATE_SUCCEEDED, found: str = finding(GOOD.content), reason: str = "", attempt: int = 1) -> Job:
+def told(state: State.ValueType, item: State.ValueType) -> list[tuple[int, bytes]]:
+    """Tell the history of a job of one picture."""
+    events = [
+        Event(job_accepted=JobAccepted(items_total=1)),
+        Event(item_started=ItemStarted(attempt=1)),
+        Event(item_finished=ItemFinished(item=Item(state=item))),
+        Event(job_finished=JobFinished(state=state)),
+    ]
+    for number, event in enumerate(events, 1):
+        event.sequence = number
+    return [(event.sequence, event.SerializeToString(deterministic=True)) for event in events]
+
+
+EVENTS = told(STATE_SUCCEEDED, STATE_SUCCEEDED)
+
+
+def job(
+    state: int = STATE_SUCCEEDED, found: str = finding(GOOD.content), reason: str = "", attempt: int = 1, **fields: str
+) -> Job:
     item = Item(state=state, attempt=attempt, result=DetectionResult(detections=[Detection(category=found)]))
     if reason:
         packed = Any()
         packed.Pack(ErrorInfo(reason=reason))
         item.error.CopyFrom(Status(details=[packed]))
-    return Job(id=JOB, state=state, items=[item])
+    return Job(**{"id": JOB, "state": state, "items": [item], **fields})  # type: ignore[arg-type]
 
 
 def sound() -> Record:
@@ -42,7 +64,8 @@ def sound() -> Record:
     after = Aftermath(
         jobs=[{JOB: job()}, {JOB: job()}],
         histories=[{JOB: list(EVENTS)}, {JOB: list(EVENTS)}],
-        listed=[{JOB}, {JOB}],
+        listed=[{JOB: ""}, {JOB: ""}],
+        holdings=[{"": Holdings(stored_bytes=len(GOOD.content))} for _ in range(2)],
         blob_folders={JOB},
     )
     return Record(submissions=[submission], aftermath=after)
@@ -73,8 +96,10 @@ def test_a_sound_record_passes():
         (lambda r: [histories[JOB].pop() for histories in r.aftermath.histories], "exactly one terminal"),
         (lambda r: r.submissions[0].sights[0].events.pop(1), "watcher 0 was told"),
         (lambda r: r.submissions[0].sights[1].events.append(EVENTS[1]), "watcher 1 was told"),
-        (lambda r: r.submissions[0].sights[1].events.append((3, b"other")), "something else"),
+        (lambda r: r.submissions[0].sights[1].events.append((3, EVENTS[1][1])), "something else"),
         (lambda r: setattr(r.submissions[0].sights[1], "ended_ok", True), "ended OK after 2 of 4"),
+        (lambda r: everywhere(r, state=STATE_FAILED), "saw it end in state"),
+        (lambda r: everywhere(r, retry_of="k"), "says that it repeats k, not nothing"),
         (lambda r: r.aftermath.jobs[1].clear(), "does not know"),
         (lambda r: r.aftermath.jobs[1].update({JOB: job(attempt=2)}), "disagree"),
         (lambda r: setattr(r.submissions[0], "cancelled", True), "Cancel answered OK"),
@@ -83,14 +108,17 @@ def test_a_sound_record_passes():
         (lambda r: everywhere(r, found="another"), "result of another"),
         (lambda r: everywhere(r, reason="DETECTOR_CRASHED"), "poison of another"),
         (lambda r: everywhere(r, attempt=4), "4 attempts of 3"),
-        (lambda r: setattr(r.submissions[0], "pictures", (Picture("bad", b"bad:1"),)), "not IMAGE_INVALID"),
-        (lambda r: r.aftermath.listed[0].add("stranger"), "nobody was told of"),
+        (lambda r: setattr(r.submissions[0], "asked", (Picture("bad", b"bad:1"),)), "not IMAGE_INVALID"),
+        (lambda r: r.aftermath.listed[0].update(stranger=""), "nobody was told of"),
         (lambda r: r.aftermath.listed[1].clear(), "does not list"),
         (lambda r: r.aftermath.blob_folders.clear(), "lost their blobs"),
         (lambda r: r.submissions.append(refused_with_blobs(r)), "left blobs behind"),
         (lambda r: setattr(r.submissions[0], "request_id", "other"), "not the one that its request_id makes"),
         (lambda r: setattr(r.aftermath, "waiting_tasks", 1), "still wait"),
         (lambda r: r.aftermath.unhealed.append("gateway 0 is down"), "gateway 0 is down"),
+        (lambda r: r.aftermath.holdings[1][""].MergeFrom(Holdings(jobs=1)), "has 1 jobs and 0 items"),
+        (lambda r: r.aftermath.holdings[1][""].MergeFrom(Holdings(items=1)), "has 0 jobs and 1 items"),
+        (lambda r: r.aftermath.holdings[1][""].MergeFrom(Holdings(stored_bytes=1)), "has 1 bytes"),
         (lambda r: r.aftermath.growth.append("it grew"), "it grew"),
     ],
 )
@@ -98,6 +126,91 @@ def test_every_breach_is_told(spoil: Callable[[Record], None], told: str):
     record = deepcopy(sound())
     spoil(record)
     assert any(told in breach for breach in breaches(record)), breaches(record)
+
+
+BAD = Picture("bad", b"bad:1")
+DONE = Picture("good", b"good:2")
+
+
+def retried() -> Record:
+    """Tell of a job of two pictures, one of which failed, that was retried by RetryMany and by Retry."""
+    items = [job(STATE_FAILED, reason="IMAGE_INVALID").items[0], Item(state=STATE_SUCCEEDED, index=1)]
+    items[1].result.detections.append(Detection(category=finding(DONE.content)))
+    half = told(STATE_PARTIALLY_SUCCEEDED, STATE_FAILED)
+    good = Event(sequence=4, item_finished=ItemFinished(item=items[1])).SerializeToString(deterministic=True)
+    end = Event(sequence=5, job_finished=JobFinished(state=STATE_PARTIALLY_SUCCEEDED)).SerializeToString(deterministic=True)
+    half[3:] = [(4, good), (5, end)]
+    old = Submission("r", (BAD, DONE), 3, job_ids=[JOB], sights=[Sight(half, ended_ok=True)])
+    many = Submission("s", (), 3, method=Method.RETRY_MANY, origin=old)
+    one = Submission("t", (), 3, method=Method.RETRY, origin=old)
+    jobs = {JOB: Job(id=JOB, state=STATE_PARTIALLY_SUCCEEDED, items=items)}
+    histories = {JOB: half}
+    for new in (many, one):
+        new.job_ids = [new.derived_id, new.derived_id]
+        jobs[new.derived_id] = Job(id=new.derived_id, retry_of=JOB, state=STATE_FAILED, items=items[:1])
+        histories[new.derived_id] = told(STATE_FAILED, STATE_FAILED)
+    listed = {job_id: job.retry_of for job_id, job in jobs.items()}
+    held = {"": Holdings(stored_bytes=3 * len(BAD.content) + len(DONE.content))}
+    return Record(
+        submissions=[old, many, one],
+        told_retried=[(JOB, many.derived_id)],
+        aftermath=Aftermath(
+            jobs=[jobs, jobs], histories=[histories, histories], listed=[listed, listed], holdings=[held], blob_folders=set(jobs)
+        ),
+    )
+
+
+def test_retries_of_what_was_left_to_do_are_sound():
+    record = retried()
+    assert [submission.pictures for submission in record.submissions] == [(BAD, DONE), (BAD,), (BAD,)]
+    assert breaches(record) == []
+
+
+def another_of_retry_many(record: Record) -> None:
+    """Have a second retry of the same job, which somebody was told of."""
+    (old, many, _) = record.submissions
+    twin = Submission("u", (), 3, method=Method.RETRY_MANY, origin=old, job_ids=["twin"])
+    record.submissions.append(twin)
+    for listed in record.aftermath.listed:
+        listed["twin"] = JOB
+    many.refused = ""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda r: r.submissions[1].job_ids.append("k"), "several jobs"),
+        (lambda r: r.submissions[2].job_ids.append("k"), "several jobs"),
+        (lambda r: r.submissions[2].job_ids.insert(0, "k"), "not the one that its request_id makes"),
+        (another_of_retry_many, "lists 2 jobs that RetryMany made of it"),
+        (lambda r: r.aftermath.jobs[0][r.submissions[1].derived_id].ClearField("retry_of"), "says that it repeats nothing"),
+        (lambda r: setattr(r.aftermath.jobs[0][JOB], "state", STATE_SUCCEEDED), "saw it end in state"),
+        (lambda r: setattr(r.submissions[0], "asked", (BAD, DONE, BAD)), "1 of 2 items ended"),
+        (lambda r: setattr(r.submissions[0], "asked", (GOOD, DONE)), "ended in state"),
+        (lambda r: r.told_retried.append(("k", JOB)), "nobody was told of that"),
+        (lambda r: r.told_retried.append((JOB, "k")), "nobody was told of that"),
+        (lambda r: r.overlooked.append(JOB), "did not speak of it"),
+        (lambda r: r.unknown.append("k"), "RetryMany spoke of it"),
+        (lambda r: setattr(r.submissions[2], "refused", "JOB_NOT_FINISHED"), "nothing spoke against it"),
+        (lambda r: setattr(r.submissions[2], "refused", "JOB_PURGED"), "nothing spoke against it"),
+        (lambda r: setattr(r.submissions[2], "refused", "QUOTA_JOBS"), "and accepted"),
+    ],
+)
+def test_every_breach_about_retries_is_told(spoil: Callable[[Record], None], told: str):
+    record = retried()
+    spoil(record)
+    assert any(told in breach for breach in breaches(record)), breaches(record)
+
+
+def test_a_retry_that_was_in_doubt_when_its_origin_went_may_be_there_or_not():
+    record = retried()
+    one = record.submissions[2]
+    record.cut.add(JOB)
+    one.job_ids, one.refused, one.doubtful = [], "JOB_PURGED", True
+    record.told_retried.clear()
+    assert breaches(record) == []
+    one.doubtful = False
+    assert any("nobody was told of" in breach for breach in breaches(record))
 
 
 def test_a_drawing_that_is_not_there_is_a_breach():
@@ -111,7 +224,7 @@ def test_a_drawing_that_is_not_there_is_a_breach():
 def test_a_job_whose_beginning_the_log_has_dropped_may_be_gone():
     record = sound()
     record.cut.add(JOB)
-    record.aftermath = Aftermath(jobs=[{}, {}], histories=[{}, {}], listed=[set(), set()])
+    record.aftermath = Aftermath(jobs=[{}, {}], histories=[{}, {}], listed=[{}, {}])
     assert breaches(record) == []
 
 
@@ -128,6 +241,7 @@ def test_a_cancelled_item_of_a_cancelled_job_is_no_breach():
     record = sound()
     record.submissions[0].cancelled = True
     everywhere(record, state=STATE_CANCELLED)
+    record.submissions[0].sights.clear()
     assert breaches(record) == []
 
 
