@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from google.api.httpbody_pb2 import HttpBody
@@ -45,15 +45,17 @@ class Downloads:
             AnnotatedNotFound: none was asked for, the item has not succeeded, or the worker had no codec for a video.
             Otherwise as `input`.
         """
-        item, spec = await self._item(principal, job_id, index)
+        item, spec = await self._item(principal, job_id, index, lambda item: item.state.terminal)
         if why := _missing(item, spec):
             raise AnnotatedNotFound(job_id, index, item.state, why)
         async with aclosing(self._read(annotated_blob(spec.inputs[index].blob))) as bodies:
             async for body in bodies:
                 yield body
 
-    async def _item(self, principal: Principal, job_id: str, index: int) -> tuple[Item, JobSpec]:
-        job = await self._store.get(principal, job_id)
+    async def _item(
+        self, principal: Principal, job_id: str, index: int, enough: Callable[[Item], bool] = lambda _: True
+    ) -> tuple[Item, JobSpec]:
+        job = await self._store.get(principal, job_id, lambda job: all(map(enough, job.items[index : index + 1])))
         if not 0 <= index < len(job.items):
             raise ItemNotFound(job_id, index, len(job.items))
         return job.items[index], JobSpec.FromString(job.spec.body)

@@ -148,7 +148,7 @@ class DetectionService(DetectionServiceServicer):
         return pb.RetryManyResponse(outcomes=map(_outcome, outcomes), next_page_token=token)
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
-        job = await self._store.get(principal_of(context), request.job_id)
+        job = await self._store.get(principal_of(context), request.job_id, lambda job: job.state.terminal)
         if not job.state.terminal:
             raise JobNotFinished(job.state)
         await self._janitor.purge(job)

@@ -95,22 +95,27 @@ class Store:
             raise Unavailable("STARTING", "this gateway reads its log anew")
         raise JobNotFound(job_id)
 
-    async def get(self, principal: Principal, job_id: str) -> Job:
+    async def get(self, principal: Principal, job_id: str, enough: Callable[[Job], bool] = lambda _: True) -> Job:
         """Give a job as of now: one that this gateway does not know yet is looked for up to the end of the log.
+
+        So is one of which it does not know `enough`: another gateway may have told the caller more.
 
         Raises:
             JobPurged, JobNotFound: as `find`; JobNotFound is then certain.
             Unavailable: as `find`, or the end of the log cannot be told now.
         """
         try:
-            return self.find(principal, job_id)
+            job = self.find(principal, job_id)
+            if enough(job):
+                return job
         except JobNotFound:
             if not is_job_id(job_id):
                 raise
         try:
             await self.journal.barrier()
         except BrokerUnavailable as error:
-            raise Unavailable("BROKER_UNAVAILABLE", "this gateway does not know the job and cannot read on now") from error
+            what = "this gateway does not know the job, or not its end, and cannot read on now"
+            raise Unavailable("BROKER_UNAVAILABLE", what) from error
         return self.find(principal, job_id)
 
     def find_all(self, principal: Principal, job_ids: Iterable[str]) -> list[Job]:

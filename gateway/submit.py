@@ -111,7 +111,7 @@ class Submitter:
             JobNotFound, JobPurged, JobNotFinished, JobSucceeded, InputMissing: there is nothing that could be done again.
             Otherwise as `submit`.
         """
-        old = await self._store.get(principal, old_id)
+        old = await self._store.get(principal, old_id, lambda job: job.state.terminal)
         _check_repeatable(old)
         return await self._make(_order_again(old, job_id(principal.name, "Retry", request_id), request_id))
 

@@ -16,6 +16,7 @@ from dispatch.options import BrokerOptions
 from gateway import janitor, server
 from gateway.ids import job_id
 from myeye.v1 import detection_service_pb2 as pb
+from myeye.v1.job_pb2 import STATE_CANCELLED
 
 LIMIT_S = 20.0
 
@@ -127,6 +128,7 @@ class CutLog:
         self._log = log
         self.append, self.oldest = log.append, log.oldest
         self.cut = False
+        self.cutting = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
 
@@ -136,23 +138,30 @@ class CutLog:
             if self.cut:
                 self.cut = False
                 self.go_on.clear()
+                self.cutting.set()
                 raise LogTruncated("cut")
             yield batch
 
 
-@pytest.mark.parametrize("ask", ["wait", "watch", "watch many"])
-async def test_who_waits_while_the_log_is_read_anew_is_told_to_come_again_and_not_that_the_job_is_gone(
-    start, hand, refused, monkeypatch, ask
-):
-    logs = []
+@pytest.fixture
+def logs(monkeypatch):
+    """Give gateways a CutLog each, and name these."""
+    made = []
 
     async def connect_to_a_log_that_is_cut(*arguments):
         broker = await connect(*arguments)
         broker.log = CutLog(broker.log)
-        logs.append(broker.log)
+        made.append(broker.log)
         return broker
 
     monkeypatch.setattr(server, "connect", connect_to_a_log_that_is_cut)
+    return made
+
+
+@pytest.mark.parametrize("ask", ["wait", "watch", "watch many"])
+async def test_who_waits_while_the_log_is_read_anew_is_told_to_come_again_and_not_that_the_job_is_gone(
+    start, hand, refused, logs, ask
+):
     async with start() as front, asyncio.timeout(LIMIT_S):
         job = await front.submit()
         call = {
@@ -176,6 +185,60 @@ async def test_who_waits_while_the_log_is_read_anew_is_told_to_come_again_and_no
 
         await until(found)
         assert await found()
+
+
+WANTED = {"ids": lambda old: {"job_ids": [old]}, "filter": lambda _: {"filter": {"states": [STATE_CANCELLED]}}}
+
+
+async def cancelled(front):
+    job = await front.submit()
+    await front.stub.Cancel(pb.CancelRequest(job_id=job.id))
+    return job.id
+
+
+async def serving(front, job_id):
+    """Return when the log is read."""
+
+    async def found() -> bool:
+        return await front.stub.Get(pb.GetRequest(job_id=job_id)).code() is grpc.StatusCode.OK
+
+    await until(found)
+
+
+@pytest.mark.parametrize("by", WANTED)
+async def test_retry_many_under_whose_hands_the_log_is_read_anew_waits_and_leaves_out_no_job(start, logs, by):
+    async with start() as front, asyncio.timeout(LIMIT_S):
+        old = await cancelled(front)
+        (log,) = logs
+        log.cut = True
+        asking = asyncio.ensure_future(front.stub.RetryMany(pb.RetryManyRequest(request_id="r", **WANTED[by](old))))
+        await log.cutting.wait()  # over its own question of how far the log goes
+        assert not asking.done()
+        log.go_on.set()
+        (outcome,) = (await asking).outcomes
+        assert (outcome.job_id, outcome.HasField("error")) == (old, False)
+        await serving(front, old)
+        job = (await front.stub.Get(pb.GetRequest(job_id=outcome.new_job_id))).job
+        assert job.retry_of == old
+
+
+@pytest.mark.parametrize("by", WANTED)
+async def test_retry_many_while_the_log_is_read_anew_is_told_to_come_again_and_does_its_work_then(start, hand, refused, logs, by):
+    async with start() as front, asyncio.timeout(LIMIT_S):
+        old = await cancelled(front)
+        (log,) = logs
+        log.cut = True
+        await hand.journal.barrier()
+        await log.cutting.wait()
+        request = pb.RetryManyRequest(request_id="r", **WANTED[by](old))
+        await refused(front.stub.RetryMany(request), grpc.StatusCode.UNAVAILABLE, "STARTING")
+        log.go_on.set()
+        await serving(front, old)
+        (first,) = (await front.stub.RetryMany(request)).outcomes
+        (again,) = (await front.stub.RetryMany(request)).outcomes
+        assert (first.job_id, first.replayed) == (old, False)
+        assert (again.new_job_id, again.replayed) == (first.new_job_id, True)
+        assert sorted(job.retry_of for job in (await front.stub.List(pb.ListRequest())).jobs) == ["", old]
 
 
 async def last_of(call):
