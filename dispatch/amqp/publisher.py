@@ -65,9 +65,9 @@ class Publisher:
             DispatchError: what `explain` raises.
         """
         async with self._window:
-            deadline = self._loop.time() + self._timeout_s
             if not self._declarations.covers(route.queues):
                 await self._declare(route)
+            deadline = self._loop.time() + self._timeout_s
             try:
                 await self._send(route, body, deadline)
             except (Unroutable, ChannelLost):

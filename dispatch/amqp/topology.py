@@ -12,17 +12,20 @@ from dispatch.ports import Queue
 SHORTEST_DELAY_MS = 250
 DEAD_DELIVERY_LIMIT = 1_000_000
 """4.x drops a dead letter after 20 failed deliveries unless told otherwise, and 3.10 knows no "for ever"."""
+SETTLE_S = 1.5
+"""A node that is killed within a second of a queue's declaration has forgotten what is in it, though it has confirmed that."""
 SIGNALS_KEPT = 10_000
 SIGNAL_TTL_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSpec:
-    """A durable queue. With `fanout`, an exchange of the same name leads to it."""
+    """A durable queue. With `fanout`, an exchange of the same name leads to it. At first it is left empty for `settle_s`."""
 
     name: str
     arguments: Mapping[str, object]
     fanout: bool = False
+    settle_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Topology:
                 "x-dead-letter-strategy": "at-least-once",
             },
             fanout=True,
+            settle_s=SETTLE_S,  # what waits anyway can wait for this; work queues are there long before
         )
 
     def route(self, queue: Queue, delay_s: float = 0.0) -> Route:

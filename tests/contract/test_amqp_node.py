@@ -105,6 +105,18 @@ async def test_every_confirmed_task_is_delivered_though_the_broker_was_killed(
     assert sender.failed > 0
 
 
+async def test_a_delayed_task_is_delivered_though_the_broker_was_killed_as_soon_as_it_was_confirmed(
+    node: RabbitNode, ours: Broker
+) -> None:
+    await ours.tasks.publish(QUEUE, b"delayed", delay_s=0.1)
+    await asyncio.to_thread(node.kill)
+    await asyncio.to_thread(node.start)
+    async with asyncio.timeout(LIMIT_S), ours.tasks.consume([QUEUE], prefetch=1) as consumer:
+        delivery = await anext(aiter(consumer))
+        assert delivery.body == b"delayed"
+        await delivery.ack()
+
+
 async def test_a_log_reader_goes_on_without_gap_or_repeat_though_the_broker_was_killed(node: RabbitNode, ours: Broker) -> None:
     sender = Sender(ours, ours.log.append)
     read: list[bytes] = []
