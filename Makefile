@@ -76,7 +76,7 @@ bench-compare: model $(VENV)/.peers ## measure what one would use instead in the
 	@scripts/system-packages worker rabbitmq redis
 	$(BIN)/python -m bench --peers $(or $(BENCH),--only noop --only idle)
 $(VENV)/.peers: $(READY)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
 secrets: ## make passwords, first token and certificate of a deployment in .secrets, those that are missing; NAMES="…" is how it is called
