@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from bench import detect, history, idle, memory, noop, submit, upload
+from bench import depth, detect, history, idle, memory, noop, start, submit, upload, watchers, workers
 from bench.load import ClientProcess
 from bench.plan import BROKERS, Plan
 from bench.site import Site
@@ -33,6 +33,10 @@ BENCHES: Mapping[str, Callable[[Site], Iterator[Table]]] = MappingProxyType(
         "memory": memory.measure,
         "history": history.measure,
         "upload": upload.measure,
+        "watchers": watchers.measure,
+        "depth": depth.measure,
+        "workers": workers.measure,
+        "start": start.measure,
     }
 )
 

@@ -29,10 +29,10 @@ class BareLoop:
 
     def run(self, pictures: Sequence[bytes], count: int) -> Pace:
         """Detect in `count` pictures, as fast as it goes, after as many as there are processes to warm up."""
-        list(self.executor.map(_detect, islice(cycle(pictures), len(self.pids))))
+        list(self.executor.map(detect, islice(cycle(pictures), len(self.pids))))
         roles = {WORKERS: self.pids}
         start = Reading.take(roles)
-        list(self.executor.map(_detect, islice(cycle(pictures), count)))
+        list(self.executor.map(detect, islice(cycle(pictures), count)))
         return Pace(count, Reading.take(roles).since(start))
 
 
@@ -41,12 +41,12 @@ def bare_loop(model: Path, processes: int) -> Iterator[BareLoop]:
     """Start the processes, and give them when all have loaded the model."""
     context = get_context("spawn")
     all_there = context.Barrier(processes)
-    with ProcessPoolExecutor(processes, context, initializer=_Detector.load, initargs=(model, all_there)) as executor:
+    with ProcessPoolExecutor(processes, context, initializer=Detector.load, initargs=(model, all_there)) as executor:
         pids = set(executor.map(_meet, range(processes)))
         yield BareLoop(executor, sorted(pids))
 
 
-class _Detector:
+class Detector:
     """What a process of the loop keeps between pictures."""
 
     loaded: Any
@@ -66,11 +66,11 @@ class _Detector:
 
 
 def _meet(_: int) -> int:
-    _Detector.all_there.wait()
+    Detector.all_there.wait()
     return os.getpid()
 
 
-def _detect(picture: bytes) -> int:
+def detect(picture: bytes) -> int:
     import cv2
     import mediapipe as mp
     import numpy as np
@@ -78,4 +78,4 @@ def _detect(picture: bytes) -> int:
     decoded = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None
     pixels = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
-    return len(_Detector.loaded.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=pixels)).detections)
+    return len(Detector.loaded.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=pixels)).detections)

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.bare_read import BareRead, read_database, read_stream
+from bench.clones import fill, finished
 from bench.load import work_together
 from bench.plan import CLIENTS, SLOTS, WORKERS
 from bench.rounds import in_turn, ratio
 from bench.site import Site
-from bench.stacks import START_LIMIT_S, Broker, Stack, running_mesh
+from bench.stacks import Broker, Stack, place_of, running_mesh
+from bench.start import submit_one
 from bench.table import Table, median
 from bench.usage import Memory
 from harness.process import Process
 
 SIZE_BYTES = 1_000
-JOBS = 20_000
+JOBS = 100_000
 WARM_UP = 500
+READ_LIMIT_S = 600.0
 KEPT = ("", "jobs", "RSS MB before", "after", "bytes a job", "RSS MB, started without", "started with", "bytes a job")
 READ = ("", "events", "to SERVING s", "without a log s", "events/s", "bare read, events/s", "ratio")
 
@@ -71,9 +74,11 @@ def _history(site: Site, broker: Broker) -> _History:
         running_mesh(other, broker, workers=0, detectors=1) as (empty, _),
     ):
         gateway, jobs = mesh.gateways[0], site.plan.count(JOBS)
-        _fill(site, stack, site.plan.count(WARM_UP))
+        _work(site, stack, site.plan.count(WARM_UP))
         before_mb = Memory.of(gateway.pid).rss_mb
-        _fill(site, stack, jobs)
+        place = place_of(mesh, broker)
+        model = site.client.run(finished, place, site.client.run(submit_one, stack.service, b"nothing"))
+        site.client.run(fill, place, model, 0, jobs)
         with_mb = Memory.of(gateway.pid).rss_mb
         for worker in mesh.workers:
             worker.stop()
@@ -82,7 +87,7 @@ def _history(site: Site, broker: Broker) -> _History:
     return _History(stack.name, jobs, before_mb, with_mb, starts, empties, reads)
 
 
-def _fill(site: Site, stack: Stack, jobs: int) -> None:
+def _work(site: Site, stack: Stack, jobs: int) -> None:
     site.client.run(work_together, stack.service, stack.roles, site.plan.pictures.noises(SIZE_BYTES), jobs, CLIENTS)
 
 
@@ -90,7 +95,7 @@ def _restart(gateway: Process) -> _Start:
     gateway.stop()
     begun_s = time.monotonic()
     gateway.start()
-    gateway.wait_for("health: SERVING", START_LIMIT_S)
+    gateway.wait_for("health: SERVING", READ_LIMIT_S)
     return _Start(time.monotonic() - begun_s, Memory.of(gateway.pid).rss_mb)
 
 

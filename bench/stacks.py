@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pika
 
+from bench.clones import Place
 from bench.ours import Myeye
 from bench.plan import Plan
 from bench.raw_client import Raw
 from bench.services import Service, Shape
 from bench.usage import BROKER, GATEWAY, WORKERS, Roles
+from dispatch.options import BrokerOptions
 from harness.mesh import Mesh
 from harness.ports import free_port
 from harness.process import Process
@@ -23,6 +25,7 @@ from harness.rabbit import RabbitNode
 NOOP = ("-m", "bench.noop_worker")
 REAL = ("-m", "worker")
 START_LIMIT_S = 60.0
+MAX_QUEUE_LENGTH = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def running_mesh(
     folder: Path, broker: Broker, *, workers: int, detectors: int, command: Sequence[str] = NOOP
 ) -> Iterator[tuple[Mesh, Stack]]:
     """Run one gateway and its workers, as an installation of their own. A worker holds two tasks for each detector."""
-    name = ("--installation", folder.name)
+    name = ("--installation", folder.name, "--max-queue-length", str(MAX_QUEUE_LENGTH))
     mesh = Mesh(
         folder,
         broker=broker.url,
@@ -83,6 +86,12 @@ def running_mesh(
             WORKERS: [worker.pid for worker in mesh.workers],
         }
         yield mesh, Stack(f"myeye, {broker.name}", {shape: Myeye(mesh.target, shape) for shape in Shape}, roles)
+
+
+def place_of(mesh: Mesh, broker: Broker) -> Place:
+    """Tell where a mesh keeps things, for who writes there itself."""
+    options = BrokerOptions(name=mesh.folder.name, max_queue_length=MAX_QUEUE_LENGTH)
+    return Place(broker.url or f"embedded://{mesh.folder}/broker", f"file://{mesh.folder}/blobs", options)
 
 
 @contextmanager

@@ -1,0 +1,133 @@
+"""Many streams of one client's process, quiet but for an event now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+import psutil
+
+from bench.bare_streams import METHODS
+from bench.clones import Place, queued
+from bench.table import median
+from bench.usage import Memory
+from dispatch.codec import encode_record
+from dispatch.events import Started
+from dispatch.journal import new_event_id
+from myeye import AsyncClient
+from myeye.v1.detection_service_pb2 import WatchRequest
+
+A_CONNECTION = 100
+"""Watchers on one connection."""
+OPENED_AT_ONCE = 50
+
+Tell = Callable[[int], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What all of a crowd watch: the method, the request, and how an event is made of each number from 0."""
+
+    method: str
+    request: bytes
+    tell: Tell
+
+
+class Stage(Protocol):
+    """A service with something to watch."""
+
+    @property
+    def target(self) -> str:
+        """Where its streams are opened."""
+
+    def open(self, events: int) -> AbstractAsyncContextManager[Watched]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BareStage:
+    """The bare server."""
+
+    target: str
+
+    @asynccontextmanager
+    async def open(self, events: int) -> AsyncIterator[Watched]:  # noqa: ARG002 - it makes any number of them
+        async with grpc.aio.insecure_channel(self.target) as channel:
+            tell: Any = channel.unary_unary(f"/{METHODS}/Tell")
+            yield Watched(f"/{METHODS}/Watch", b"", lambda _: tell(b""))
+
+
+@dataclass(frozen=True, slots=True)
+class JobStage:
+    """A gateway without workers: a job with an item for each event, which the client begins in the log as a worker would."""
+
+    target: str
+    place: Place
+
+    @asynccontextmanager
+    async def open(self, events: int) -> AsyncIterator[Watched]:
+        async with AsyncClient(self.target) as client, self.place.connect() as broker:
+            job_id = (await client.submit([b"nothing"] * events)).id
+            accepted_id = (await queued(self.place, job_id)).ids[1]
+
+            async def tell(number: int) -> None:
+                item = {"item": number, "task_id": f"task-{number}", "run_id": f"run-{number}", "worker": "bench"}
+                event = Started(id=new_event_id(), job_id=job_id, time_ns=time.time_ns(), accepted_id=accepted_id, **item)  # type: ignore[arg-type]
+                await broker.log.append(encode_record([event]))
+
+            yield Watched("/myeye.v1.DetectionService/Watch", WatchRequest(job_id=job_id).SerializeToString(), tell)
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """What it cost the server: memory for each watcher; for one event to all of them, time and the server's CPU time, medians."""
+
+    watcher_kb: float
+    heard_ms: float
+    cpu_ms: float
+
+
+async def gather_crowd(stage: Stage, pid: int, watchers: int, events: int) -> Crowd:
+    """Let all watch, and tell them events, one after the other."""
+    server = psutil.Process(pid)
+    async with stage.open(events) as watched, AsyncExitStack() as connected:
+        before_mb = Memory.of(pid).rss_mb
+        streams = await _watch(stage.target, watched, watchers, connected)
+        grown_mb = Memory.of(pid).rss_mb - before_mb
+        heard: list[tuple[float, float]] = []
+        for number in range(events):
+            begun_s, begun_cpu_s = time.perf_counter(), _cpu_s(server)
+            hearing = asyncio.gather(*(stream.read() for stream in streams))
+            await watched.tell(number)
+            await hearing
+            heard.append((time.perf_counter() - begun_s, _cpu_s(server) - begun_cpu_s))
+        for stream in streams:
+            stream.cancel()
+    return Crowd(grown_mb * 1000 / watchers, median(s for s, _ in heard) * 1000, median(cpu_s for _, cpu_s in heard) * 1000)
+
+
+async def _watch(target: str, watched: Watched, watchers: int, connected: AsyncExitStack) -> list[Any]:
+    """Open the streams, and return when each has been told how things are."""
+    opened_at_once = asyncio.Semaphore(OPENED_AT_ONCE)
+
+    async def begin(watch: Any) -> Any:
+        async with opened_at_once:
+            stream = watch(watched.request)
+            await stream.read()
+            return stream
+
+    beginnings = []
+    for first in range(0, watchers, A_CONNECTION):
+        channel = grpc.aio.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)])
+        watch: Any = (await connected.enter_async_context(channel)).unary_stream(watched.method)
+        beginnings += [begin(watch) for _ in range(min(A_CONNECTION, watchers - first))]
+    return list(await asyncio.gather(*beginnings))
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
