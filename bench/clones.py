@@ -108,8 +108,7 @@ async def fill(place: Place, model: Model, first: int, count: int, *, queue: Que
             if number < first + pictures:
                 source, target = Task.FromString(model.task).input_blob, Task.FromString(clone.task).input_blob
                 await blobs.copy(source, target)
-            for record in clone.records:
-                await broker.log.append(record)
+            await asyncio.gather(*map(broker.log.append, clone.records))
             if queue is not None:
                 await broker.tasks.publish(queue, clone.task)
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
-import psutil
 
 from bench.bare_streams import METHODS
 from bench.clones import Place, queued
 from bench.table import median
-from bench.usage import Memory
+from bench.usage import Memory, cpu_s
 from dispatch.codec import encode_record
 from dispatch.events import Started
 from dispatch.journal import new_event_id
@@ -93,21 +92,20 @@ class Crowd:
 
 async def gather_crowd(stage: Stage, pid: int, watchers: int, events: int) -> Crowd:
     """Let all watch, and tell them events, one after the other."""
-    server = psutil.Process(pid)
     async with stage.open(events) as watched, AsyncExitStack() as connected:
         before_mb = Memory.of(pid).rss_mb
         streams = await _watch(stage.target, watched, watchers, connected)
         grown_mb = Memory.of(pid).rss_mb - before_mb
         heard: list[tuple[float, float]] = []
         for number in range(events):
-            begun_s, begun_cpu_s = time.perf_counter(), _cpu_s(server)
+            begun_s, begun_cpu_s = time.perf_counter(), cpu_s(pid)
             hearing = asyncio.gather(*(stream.read() for stream in streams))
             await watched.tell(number)
             await hearing
-            heard.append((time.perf_counter() - begun_s, _cpu_s(server) - begun_cpu_s))
+            heard.append((time.perf_counter() - begun_s, cpu_s(pid) - begun_cpu_s))
         for stream in streams:
             stream.cancel()
-    return Crowd(grown_mb * 1000 / watchers, median(s for s, _ in heard) * 1000, median(cpu_s for _, cpu_s in heard) * 1000)
+    return Crowd(grown_mb * 1000 / watchers, median(s for s, _ in heard) * 1000, median(cpu for _, cpu in heard) * 1000)
 
 
 async def _watch(target: str, watched: Watched, watchers: int, connected: AsyncExitStack) -> list[Any]:
@@ -126,8 +124,3 @@ async def _watch(target: str, watched: Watched, watchers: int, connected: AsyncE
         watch: Any = (await connected.enter_async_context(channel)).unary_stream(watched.method)
         beginnings += [begin(watch) for _ in range(min(A_CONNECTION, watchers - first))]
     return list(await asyncio.gather(*beginnings))
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)

@@ -16,7 +16,7 @@ from bench.site import Site
 from bench.stacks import Broker, Stack, place_of, running_mesh
 from bench.start import submit_one
 from bench.table import Table, median
-from bench.usage import Memory
+from bench.usage import Memory, cpu_s
 from harness.process import Process
 
 SIZE_BYTES = 1_000
@@ -24,14 +24,26 @@ JOBS = 100_000
 WARM_UP = 500
 READ_LIMIT_S = 600.0
 KEPT = ("", "jobs", "RSS MB before", "after", "bytes a job", "RSS MB, started without", "started with", "bytes a job")
-READ = ("", "events", "to SERVING s", "without a log s", "events/s", "bare read, events/s", "ratio")
+READ = (
+    "",
+    "events",
+    "to SERVING s",
+    "without a log s",
+    "events/s",
+    "bare read, events/s",
+    "ratio",
+    "CPU s",
+    "bare read, CPU s",
+    "ratio",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """A gateway's start: seconds until it served, and the memory that it then had."""
+    """A gateway's start: seconds until it served, the CPU time that it took, and the memory that it then had."""
 
     taken_s: float
+    cpu_s: float
     rss_mb: float
 
 
@@ -58,7 +70,10 @@ class _History:
         events = self.reads[0].events
         rates = [events / max(0.001, start.taken_s - empty_s) for start in self.starts]
         limits = [events / each.taken_s for each in self.reads]
-        return self.name, events, full_s, empty_s, median(rates), median(limits), ratio(rates, limits)
+        cpus_s = [start.cpu_s - median(empty.cpu_s for empty in self.empty) for start in self.starts]
+        reads_s = [each.cpu_s for each in self.reads]
+        times = (events, full_s, empty_s, median(rates), median(limits), ratio(rates, limits))
+        return self.name, *times, median(cpus_s), median(reads_s), ratio(cpus_s, reads_s)
 
 
 def measure(site: Site) -> Iterator[Table]:
@@ -78,10 +93,10 @@ def _history(site: Site, broker: Broker) -> _History:
         before_mb = Memory.of(gateway.pid).rss_mb
         place = place_of(mesh, broker)
         model = site.client.run(finished, place, site.client.run(submit_one, stack.service, b"nothing"))
-        site.client.run(fill, place, model, 0, jobs)
-        with_mb = Memory.of(gateway.pid).rss_mb
         for worker in mesh.workers:
             worker.stop()
+        site.client.run(fill, place, model, 0, jobs)
+        with_mb = Memory.of(gateway.pid).rss_mb
         starts, empties = in_turn(site.plan.rounds, (gateway, empty.gateways[0]), _restart)
         reads = [_bare_read(site, broker, folder) for _ in range(site.plan.rounds)]
     return _History(stack.name, jobs, before_mb, with_mb, starts, empties, reads)
@@ -96,7 +111,7 @@ def _restart(gateway: Process) -> _Start:
     begun_s = time.monotonic()
     gateway.start()
     gateway.wait_for("health: SERVING", READ_LIMIT_S)
-    return _Start(time.monotonic() - begun_s, Memory.of(gateway.pid).rss_mb)
+    return _Start(time.monotonic() - begun_s, cpu_s(gateway.pid), Memory.of(gateway.pid).rss_mb)
 
 
 def _bare_read(site: Site, broker: Broker, folder: Path) -> BareRead:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -27,13 +28,16 @@ class ClientProcess:
     """Runs one load after the other, apart from the process that reads what the services print."""
 
     def __init__(self) -> None:
+        self._pid = 0
         self._executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
     def __enter__(self) -> Self:
-        self._executor.submit(os.getpid).result()
+        self._pid = self._executor.submit(os.getpid).result()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:  # it may wait for what will not come any more
+            os.kill(self._pid, signal.SIGKILL)
         self._executor.shutdown(cancel_futures=True)
 
     def run(self, load: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -73,6 +73,11 @@ class Memory:
         return cls(full.rss / 1e6, full.pss / 1e6)
 
 
+def cpu_s(pid: int) -> float:
+    """Give the CPU time of a process so far, without its children's."""
+    return _cpu_s(psutil.Process(pid))
+
+
 def children(pid: int) -> list[int]:
     """Give the processes that `pid` started."""
     return [child.pid for child in psutil.Process(pid).children()]
