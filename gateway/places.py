@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import TracebackType
 
 from gateway.errors import Exhausted
 
@@ -39,13 +39,16 @@ class Places:
     def of(self, principal: str) -> int:
         return self._taken.get(principal, 0)
 
-    @contextmanager
-    def taken(self, principal: str, most: int, elsewhere: int) -> Iterator[None]:
+    def taken(self, principal: str, most: int, elsewhere: int) -> AbstractContextManager[None]:
         """Take a place while the context lasts, of the `most` that the principal has (0: no limit), `elsewhere` being taken.
 
         Raises:
             Exhausted: there is none.
         """
+        return _Place(self, principal, most, elsewhere)
+
+    def take(self, principal: str, most: int, elsewhere: int) -> None:
+        """Take a place, to be given back. As `taken`."""
         if most and self.of(principal) + elsewhere >= most:
             raise self._exhausted(f"at most {most} calls of {self._rule.methods} are allowed at once", most, "principal")
         if self._most and self._all >= self._most:
@@ -53,13 +56,29 @@ class Places:
             raise self._exhausted(full, self._most, "gateway")
         self._taken[principal] += 1
         self._all += 1
-        try:
-            yield
-        finally:
-            self._all -= 1
-            self._taken[principal] -= 1
-            if not self._taken[principal]:
-                del self._taken[principal]
+
+    def give_back(self, principal: str) -> None:
+        """Have one less taken."""
+        self._all -= 1
+        self._taken[principal] -= 1
+        if not self._taken[principal]:
+            del self._taken[principal]
 
     def _exhausted(self, message: str, limit: int, subject: str) -> Exhausted:
         return Exhausted(self._rule.reason, message, limit=limit, wait_s=self._rule.wait_s, subject=subject)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A place while it is taken: of thousands of watches each has one, and a generator would take four times as much memory."""
+
+    places: Places
+    principal: str
+    most: int
+    elsewhere: int
+
+    def __enter__(self) -> None:
+        self.places.take(self.principal, self.most, self.elsewhere)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.places.give_back(self.principal)

@@ -89,9 +89,9 @@ class DetectionService(DetectionServiceServicer):
         job, replayed = await submit_image(self._submitter, principal_of(context), request)
         return pb.SubmitImageResponse(job=self._teller.job(job), replayed=replayed)
 
-    async def Watch(  # type: ignore[override]  # serialized events are passed through, see gateway.server
+    async def Watch(  # type: ignore[override]  # serialized messages are passed through, see gateway.server
         self, request: pb.WatchRequest, context: Context
-    ) -> AsyncIterator[pb.WatchResponse | bytes]:
+    ) -> AsyncIterator[bytes]:
         after = request.after_sequence if request.HasField("after_sequence") else None
         principal = principal_of(context)
         with self._traffic.watching(principal.name):

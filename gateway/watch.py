@@ -39,8 +39,8 @@ class Watches:
         self.closing = reason
         self._store.wake_all()
 
-    async def watch(self, principal: Principal, job_id: str, after_sequence: int | None) -> AsyncIterator[WatchResponse | bytes]:
-        """Yield what WatchResponse tells, durable events already serialized.
+    async def watch(self, principal: Principal, job_id: str, after_sequence: int | None) -> AsyncIterator[bytes]:
+        """Yield serialized WatchResponses: bytes are small, and what was told last is kept until there is more to tell.
 
         Raises:
             JobNotFound, JobPurged: as `Store.get`.
@@ -50,7 +50,7 @@ class Watches:
         job = await self._store.get(principal, job_id)
         if after_sequence is None:
             told = job.sequence
-            yield self.snapshot(job)
+            yield self.snapshot(job).SerializeToString()
         else:
             told = await self.cursor(principal, job, after_sequence)
         progress = Progress(self, told)
@@ -61,16 +61,16 @@ class Watches:
             job = self._store.find(principal, job_id)
             news = None if job.state.terminal else self._store.news(job_id)
             for message in progress.untold(job):
-                yield message
+                yield message if isinstance(message, bytes) else message.SerializeToString()
                 quiet_since = time.monotonic()
             if news is None:
                 return
             if self.closing:
-                yield WatchResponse(closing=Closing(reason=self.closing))
+                yield WatchResponse(closing=Closing(reason=self.closing)).SerializeToString()
                 raise Unavailable("DRAINING", self.closing)
             await asyncio.wait({news}, timeout=max(0.0, quiet_since + self.heartbeat_s - time.monotonic()))
             if time.monotonic() >= quiet_since + self.heartbeat_s:
-                yield WatchResponse(heartbeat=Heartbeat(time=timestamp(time.time_ns())))
+                yield WatchResponse(heartbeat=Heartbeat(time=timestamp(time.time_ns()))).SerializeToString()
                 quiet_since = time.monotonic()
 
     async def wait(self, principal: Principal, job_id: str, timeout_s: float) -> Job:
