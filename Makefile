@@ -9,7 +9,7 @@ PROCESSES ?= 3# that run the tests: they wait more than they work
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup model system demo up test unit torture conformance check proto screenshots bench bench-compare secrets images check-images clean
+.PHONY: help setup model system demo up test unit torture conformance check proto screenshots bench bench-compare bench-plots secrets images check-images clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,11 @@ bench-compare: model $(VENV)/.peers ## measure what one would use instead in the
 $(VENV)/.peers: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
+
+bench-plots: model $(VENV)/.peers ## measure small jobs and detections, and draw the pictures of the README: half an hour on a quiet machine
+	@scripts/system-packages worker rabbitmq redis
+	$(BIN)/python -m bench --peers --only noop --only detect $(BENCH)
+	$(BIN)/python -m bench.plot
 
 secrets: ## make passwords, first token and certificate of a deployment in .secrets, those that are missing; NAMES="…" is how it is called
 	@$(PYTHON) scripts/make_secrets.py $(NAMES)
