@@ -9,7 +9,7 @@ PROCESSES ?= 3# that run the tests: they wait more than they work
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup model system demo up test unit torture conformance check proto screenshots bench bench-compare bench-plots secrets images check-images clean
+.PHONY: help setup model system demo up test unit torture conformance check proto docs screenshots bench bench-compare bench-plots secrets images check-images clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ proto: $(READY) ## generate the Python code and the OpenAPI description of the c
 	$(BIN)/buf format --write protos
 	$(BIN)/python scripts/generate_protos.py
 	$(BIN)/python -m scripts.openapi
+
+docs: $(READY) ## build the reference of the Python client into .build/docs
+	@$(BIN)/python -m scripts.docs
 
 screenshots: model ## take the pictures of the page that the README shows
 	@scripts/system-packages worker chromium

@@ -1,4 +1,18 @@
-"""Find objects in pictures with a myeye service: submit, watch, get the boxes."""
+"""Find objects in pictures and videos with a myeye service: submit, watch, get the boxes.
+
+```python
+import myeye
+
+with myeye.Client("localhost:50051") as client:
+    job = client.detect("photo.jpg", score_threshold=0.4)
+    for found in job.items[0].result.detections:
+        print(found.category, found.score, found.bounding_box)
+```
+
+`Client`, and `AsyncClient` for asyncio, do the same; `Picture` is what they take. What comes back are the messages of the
+contract: `Job` and what is in it. Boxes are in pixels of the upright picture, from its top left corner. Lengths of time whose
+names end in `_s` are in seconds, and so is every `timeout`. All errors of the service are `MyeyeError`s.
+"""
 
 from myeye.aio import AsyncClient
 from myeye.annotation import annotate
@@ -20,6 +34,7 @@ from myeye.errors import (
     Violation,
     reason,
 )
+from myeye.imagery import Array, PillowImage
 from myeye.job_filter import JobFilter
 from myeye.notebook import show_in_notebooks
 from myeye.pictures import Picture, Pictures
@@ -35,6 +50,7 @@ from myeye.v1.upload_pb2 import Upload
 
 __all__ = [
     "AccessDenied",
+    "Array",
     "AsyncClient",
     "AsyncSession",
     "BoundingBox",
@@ -57,6 +73,7 @@ __all__ = [
     "PermissionDenied",
     "Picture",
     "Pictures",
+    "PillowImage",
     "Priority",
     "Progress",
     "ProtocolError",

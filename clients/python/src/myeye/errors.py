@@ -29,28 +29,40 @@ PASSING = frozenset({"RATE_LIMITED", "TOO_MANY_WATCHES", "TOO_MANY_UPLOADS"})
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What is wrong with a field of a request; `field` is its path, as "inputs[2].content"."""
+    """What is wrong with a field of a request."""
 
     field: str
+    """Its path, as "inputs[2].content"."""
     description: str
+    """What is wrong."""
 
 
 class MyeyeError(Exception):
-    """Base of all. Raised itself where the service is at fault, and whoever runs it must look.
+    """Base of all. Raised itself where the service is at fault, and whoever runs it must look."""
 
-    `code` is the call's status, `reason` the service's own word for it (empty when the transport failed), `metadata` what
-    belongs to the reason, `details` the decoded google.rpc details, `retry_after_s` the seconds that the service asks to wait.
-    """
+    message: str
+    """What went wrong, for people."""
+    code: grpc.StatusCode
+    """The call's status."""
+    reason: str
+    """The service's own word for it, such as "QUEUE_FULL"; empty when the transport failed."""
+    metadata: Mapping[str, str]
+    """What belongs to the reason, such as the id of the job."""
+    details: tuple[Message, ...]
+    """The google.rpc details, decoded."""
+    retry_after_s: float | None
+    """How many seconds the service asks to wait before the call is repeated; None if it does not say."""
 
     def __init__(self, message: str, *, code: grpc.StatusCode = grpc.StatusCode.UNKNOWN, details: Sequence[Message] = ()) -> None:
+        """Make one of a call's status. Reason, metadata and the time to wait are among the details."""
         super().__init__(message)
         self.message = message
         self.code = code
         self.details = tuple(details)
         info = next((detail for detail in details if isinstance(detail, ErrorInfo)), ErrorInfo())
-        self.reason: str = info.reason
-        self.metadata: Mapping[str, str] = dict(info.metadata)
-        self.retry_after_s: float | None = next(
+        self.reason = info.reason
+        self.metadata = dict(info.metadata)
+        self.retry_after_s = next(
             (detail.retry_delay.ToNanoseconds() / 1e9 for detail in details if isinstance(detail, RetryInfo)), None
         )
 
@@ -61,10 +73,11 @@ class MyeyeError(Exception):
 
 
 class InvalidRequest(MyeyeError):
-    """The request is wrong; `violations` names every field that is."""
+    """The request is wrong."""
 
     @property
     def violations(self) -> tuple[Violation, ...]:
+        """Every wrong field of the request."""
         listed = (field for detail in self.details if isinstance(detail, BadRequest) for field in detail.field_violations)
         return tuple(Violation(field.field, field.description) for field in listed)
 

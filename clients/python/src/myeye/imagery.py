@@ -20,7 +20,10 @@ class Array(Protocol):
     """
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Height, width, and the number of channels, 1, 3 or 4; grey may be without."""
+        ...
+
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
 
@@ -29,10 +32,18 @@ class PillowImage(Protocol):
     """An image of Pillow, `PIL.Image.Image`, of any mode with 8 bits a channel, or with 16 of grey. Its EXIF rotation counts."""
 
     @property
-    def mode(self) -> str: ...
+    def mode(self) -> str:
+        """What its channels are, as "RGB"."""
+        ...
+
     @property
-    def size(self) -> tuple[int, int]: ...
-    def save(self, fp: Any, format: str | None = None, **params: Any) -> None: ...  # noqa: A002
+    def size(self) -> tuple[int, int]:
+        """Width and height, in pixels."""
+        ...
+
+    def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002
+        """Write it to a file."""
+        ...
 
 
 Imagery: TypeAlias = Array | PillowImage

@@ -64,6 +64,7 @@ class AsyncSession:
     """
 
     def __init__(self, stub: DetectionServiceAsyncStub, patience: Patience, detail: Detail, handing_in: HandIn) -> None:
+        """Made by `AsyncClient.session`, and not by hand."""
         self._stub = stub
         self._patience = patience
         self._detail = detail

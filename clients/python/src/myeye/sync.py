@@ -29,6 +29,7 @@ class _Face(Generic[A]):
     """The face of something asynchronous, whose methods run on an event loop in another thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, twin: A) -> None:
+        """Made by what runs the loop, and not by hand."""
         self._loop = loop
         self._twin = twin
 
