@@ -15,7 +15,7 @@ import pytest
 from google.rpc.error_details_pb2 import ErrorInfo
 from PIL import Image
 
-from myeye import AsyncClient
+from myeye import AsyncClient, QueueFull
 from myeye.v1.job_pb2 import STATE_FAILED, STATE_PARTIALLY_SUCCEEDED, STATE_SUCCEEDED
 
 
@@ -160,3 +160,17 @@ async def test_cancel_and_retry_reach_the_worker(mesh_on, grace_hopper, what):
     assert first.state == (STATE_SUCCEEDED if what == "retry" else first.state)
     assert first.state != STATE_FAILED
     assert first.attempt == (1 if what == "retry" else 0), "a cancelled job never runs"
+
+
+async def test_what_was_cancelled_is_in_the_queue_until_a_worker_is_there_and_drops_it(mesh_on, grace_hopper):
+    """No broker lets a gateway take one message out of a queue's middle; docs/reliability.md says what follows."""
+    short = ("--max-queue-length", "2")
+    with mesh_on(gateway_flags=short, worker_flags=short) as mesh:
+        mesh.workers[0].stop()
+        async with AsyncClient(mesh.target) as client:
+            with pytest.raises(QueueFull):
+                for _ in range(20):  # RabbitMQ's quorum queues take a few more than their limit
+                    await client.cancel((await client.submit(grace_hopper)).id)
+            mesh.start()
+            [(_, job)] = [each async for each in client.detect_many([grace_hopper])]  # it waits while the queue is full
+    assert job.state == STATE_SUCCEEDED
