@@ -162,6 +162,12 @@ async def test_cancel_and_retry_reach_the_worker(mesh_on, grace_hopper, what):
     assert first.attempt == (1 if what == "retry" else 0), "a cancelled job never runs"
 
 
+async def cancel_many(client: AsyncClient, picture: Path) -> None:
+    """Submit and cancel more than a queue of two takes: RabbitMQ's quorum queues take a few more than their limit."""
+    for _ in range(20):
+        await client.cancel((await client.submit(picture)).id)
+
+
 async def test_what_was_cancelled_is_in_the_queue_until_a_worker_is_there_and_drops_it(mesh_on, grace_hopper):
     """No broker lets a gateway take one message out of a queue's middle; docs/reliability.md says what follows."""
     short = ("--max-queue-length", "2")
@@ -169,8 +175,7 @@ async def test_what_was_cancelled_is_in_the_queue_until_a_worker_is_there_and_dr
         mesh.workers[0].stop()
         async with AsyncClient(mesh.target) as client:
             with pytest.raises(QueueFull):
-                for _ in range(20):  # RabbitMQ's quorum queues take a few more than their limit
-                    await client.cancel((await client.submit(grace_hopper)).id)
+                await cancel_many(client, grace_hopper)
             mesh.start()
             [(_, job)] = [each async for each in client.detect_many([grace_hopper])]  # it waits while the queue is full
     assert job.state == STATE_SUCCEEDED

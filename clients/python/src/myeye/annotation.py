@@ -11,13 +11,16 @@ from myeye.v1.detection_pb2 import DetectionResult, FrameResult
 
 Encoded: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 Result: TypeAlias = DetectionResult | FrameResult
-Pixels = TypeVar("Pixels", Array, PillowImage)
+AnArray = TypeVar("AnArray", bound=Array)
+AnImage = TypeVar("AnImage", bound=PillowImage)
 
 
 @overload
 def annotate(picture: Encoded, result: Result) -> bytes: ...
 @overload
-def annotate(picture: Pixels, result: Result) -> Pixels: ...
+def annotate(picture: AnArray, result: Result) -> AnArray: ...
+@overload
+def annotate(picture: AnImage, result: Result) -> AnImage: ...
 def annotate(picture: Content, result: Result) -> Any:
     """Draw labelled boxes on a picture, and return it as what it was given as. What was given is not changed.
 
