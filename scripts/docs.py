@@ -54,6 +54,8 @@ def reference() -> pdoc.doc.Module:
     for name, member in module.members.items():
         if (descriptor := getattr(vars(myeye)[name], "DESCRIPTOR", None)) is not None:
             member.docstring = _contract_docs(descriptor)
+            if isinstance(member, pdoc.doc.Class):
+                member.members.clear()  # they tell nothing that this does not
         elif isinstance(member, pdoc.doc.Variable):
             origin = pdoc.doc.Module(importlib.import_module(origins[name]))
             member.docstring = origin.members[name].docstring

@@ -15,7 +15,7 @@ def module():
 def own_members(parent):
     """Give what is public. A message of the contract tells of its fields itself."""
     for member in parent.own_members:
-        if not member.name.startswith("_") and member.name != "DESCRIPTOR":
+        if not member.name.startswith("_"):
             yield member
             if member.kind == "class":
                 yield from own_members(member)
