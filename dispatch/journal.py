@@ -15,7 +15,8 @@ import random
 import time
 from collections.abc import Callable
 
-from dispatch.codec import decode_record, encode_record
+from dispatch.appender import Appender
+from dispatch.codec import decode_record
 from dispatch.errors import BrokerUnavailable, ConfigurationError, LogTruncated
 from dispatch.events import Event, Marker
 from dispatch.fold import Change, Fold
@@ -57,9 +58,7 @@ class Journal:
         self._begun_at: dict[str, int] = {}
         """Of each job in the fold: the position of the record that it begins with. In the order of the log."""
         self._verdicts: dict[bytes, asyncio.Future[Change]] = {}
-        self._batch: list[Event] = []
-        self._appended: asyncio.Future[None] | None = None
-        self._appends: set[asyncio.Task[None]] = set()
+        self._appender = Appender(event_log)
         self._barrier: asyncio.Task[Change] | None = None
 
     async def follow(self) -> None:
@@ -105,36 +104,12 @@ class Journal:
         return [fold.jobs[job_id] for job_id in begun]
 
     async def append(self, event: Event) -> None:
-        """Return once the event is durable. Events appended in the same turn of the loop share one record.
+        """Return once the event is durable. Events that are appended while others are on their way share a record.
 
         Raises:
             BrokerUnavailable: not confirmed; it may or may not be in the log.
         """
-        self._batch.append(event)
-        if self._appended is None:
-            loop = asyncio.get_running_loop()
-            self._appended = loop.create_future()
-            loop.call_soon(self._flush)
-        await asyncio.shield(self._appended)
-
-    def _flush(self) -> None:
-        batch, appended = self._batch, self._appended
-        assert appended is not None
-        self._batch, self._appended = [], None
-        task = asyncio.ensure_future(self._log.append(encode_record(batch)))
-        self._appends.add(task)
-
-        def settle(done: asyncio.Task[None]) -> None:
-            self._appends.discard(done)
-            if done.cancelled():
-                appended.cancel()
-            elif error := done.exception():
-                appended.set_exception(error)
-                appended.exception()  # its waiters may have been cancelled meanwhile; that is no news then
-            else:
-                appended.set_result(None)
-
-        task.add_done_callback(settle)
+        await self._appender.append(event)
 
     async def commit(self, event: Event) -> Change:
         """Append the event and return what it did, as every reader of the log sees it.

@@ -124,20 +124,6 @@ async def test_events_of_one_turn_share_a_record():
     assert [len(decode_record(record)) for record in log.records] == [10]
 
 
-async def test_an_append_does_not_wait_for_the_one_before():
-    log = ToyLog()
-    async with following(log) as journal:
-        async with log._news:  # the log takes nothing now
-            appends = [asyncio.ensure_future(journal.append(enqueued()))]
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            appends.append(asyncio.ensure_future(journal.append(enqueued())))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            assert len(journal._appends) == 2
-        await asyncio.gather(*appends)
-
-
 async def test_an_unconfirmed_commit_is_unavailable_for_all_in_its_record():
     log = ToyLog()
     log.refusals = 1
