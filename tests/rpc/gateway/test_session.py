@@ -255,11 +255,11 @@ async def test_a_job_that_is_removed_before_its_end_is_told_is_said_to_be_gone(s
 async def test_no_more_updates_than_the_window_without_acks_and_none_is_lost(start, hand):
     async with start(Limits(max_session_updates=4), heartbeat_s=0.05) as front, talk_to(front) as talk:
         await talk.send(*(submit(number) for number in range(3)))
+        for number in range(3):
+            await talk.answer(number)  # before anything is started, which a later answer would tell of
         await finish(hand, 3)
         while len(talk.updates) < 4:
             await talk.read()
-        for number in range(3):
-            await talk.answer(number)
         for _ in range(3):
             await talk.read()
             assert talk.messages[-1].HasField("heartbeat"), "nothing else comes"
@@ -276,6 +276,7 @@ async def test_no_more_updates_than_the_window_without_acks_and_none_is_lost(sta
 async def test_answers_come_although_updates_wait_for_acks(start, hand):
     async with start(Limits(max_session_updates=1)) as front, talk_to(front) as talk:
         await talk.send(submit(1))
+        await talk.answer(1)
         await finish(hand)
         await talk.update()
         await talk.send(submit(2))
@@ -285,6 +286,8 @@ async def test_answers_come_although_updates_wait_for_acks(start, hand):
 async def test_who_has_half_closed_has_no_acks_to_give_and_is_told_all(start, hand):
     async with start(Limits(max_session_updates=1)) as front, talk_to(front) as talk:
         await talk.send(submit(1), submit(2))
+        for number in (1, 2):
+            await talk.answer(number)
         await finish(hand, 2)
         await talk.finish()
         assert [len(events) for events in talk.stories().values()] == [3, 3]
