@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable
 
 from google.protobuf.duration_pb2 import Duration
@@ -67,8 +68,8 @@ def spec_of(body: bytes) -> Spec:
     if len(message.model.encode()) > MAX_MODEL_BYTES:
         raise ValueError("the name of its model is too long to be that of a queue")
     return Spec(
-        principal=message.principal,
-        model=message.model,
+        principal=sys.intern(message.principal),  # these are some of few, and kept by every job
+        model=sys.intern(message.model),
         priority=Lane(message.priority or Lane.NORMAL),
         items=len(message.inputs),
         max_attempts=message.max_attempts,
@@ -231,7 +232,7 @@ def _from_message(message: event_pb2.Event) -> Event:
                 item=started.item,
                 task_id=started.task_id,
                 run_id=started.run_id,
-                worker=started.worker,
+                worker=sys.intern(started.worker),  # one of few, kept by every job
                 accepted_id=started.accepted_id,
             )
         case "succeeded":
