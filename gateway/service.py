@@ -89,14 +89,12 @@ class DetectionService(DetectionServiceServicer):
         job, replayed = await submit_image(self._submitter, principal_of(context), request)
         return pb.SubmitImageResponse(job=self._teller.job(job), replayed=replayed)
 
-    async def Watch(  # type: ignore[override]  # serialized messages are passed through, see gateway.server
+    def Watch(  # type: ignore[override]  # serialized messages are passed through, see gateway.server
         self, request: pb.WatchRequest, context: Context
     ) -> AsyncIterator[bytes]:
         after = request.after_sequence if request.HasField("after_sequence") else None
         principal = principal_of(context)
-        with self._traffic.watching(principal.name):
-            async for message in self._watches.watch(principal, request.job_id, after):
-                yield message
+        return self._watches.watch(principal, request.job_id, after, self._traffic.watching(principal.name))
 
     async def WatchMany(  # type: ignore[override]  # as Watch
         self, request: pb.WatchManyRequest, context: Context

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 
 from dispatch.codec import timestamp
 from dispatch.lifecycle import Job, State
@@ -39,39 +40,44 @@ class Watches:
         self.closing = reason
         self._store.wake_all()
 
-    async def watch(self, principal: Principal, job_id: str, after_sequence: int | None) -> AsyncIterator[bytes]:
+    async def watch(
+        self, principal: Principal, job_id: str, after_sequence: int | None, place: AbstractContextManager[None]
+    ) -> AsyncIterator[bytes]:
         """Yield serialized WatchResponses: bytes are small, and what was told last is kept until there is more to tell.
+
+        `place` is held meanwhile: by this generator, for each one around it takes a kilobyte of every watch.
 
         Raises:
             JobNotFound, JobPurged: as `Store.get`.
             CursorOutOfRange: `after_sequence` is negative or beyond the history.
             Unavailable: the gateway is closing, or reads its log anew.
         """
-        job = await self._store.get(principal, job_id)
-        if after_sequence is None:
-            told = job.sequence
-            yield self.snapshot(job).SerializeToString()
-        else:
-            told = await self.cursor(principal, job, after_sequence)
-        progress = Progress(self, told)
-        quiet_since = time.monotonic() - self.heartbeat_s  # the first message comes at once, whatever there is to tell
-        while True:
-            if not self._store.caught_up:
-                raise Unavailable("STARTING", "the gateway reads its log anew")
-            job = self._store.find(principal, job_id)
-            news = None if job.state.terminal else self._store.news(job_id)
-            for message in progress.untold(job):
-                yield message if isinstance(message, bytes) else message.SerializeToString()
-                quiet_since = time.monotonic()
-            if news is None:
-                return
-            if self.closing:
-                yield WatchResponse(closing=Closing(reason=self.closing)).SerializeToString()
-                raise Unavailable("DRAINING", self.closing)
-            await asyncio.wait({news}, timeout=max(0.0, quiet_since + self.heartbeat_s - time.monotonic()))
-            if time.monotonic() >= quiet_since + self.heartbeat_s:
-                yield WatchResponse(heartbeat=Heartbeat(time=timestamp(time.time_ns()))).SerializeToString()
-                quiet_since = time.monotonic()
+        with place:
+            job = await self._store.get(principal, job_id)
+            if after_sequence is None:
+                told = job.sequence
+                yield self.snapshot(job).SerializeToString()
+            else:
+                told = await self.cursor(principal, job, after_sequence)
+            progress = Progress(self, told)
+            quiet_since = time.monotonic() - self.heartbeat_s  # the first message comes at once, whatever there is to tell
+            while True:
+                if not self._store.caught_up:
+                    raise Unavailable("STARTING", "the gateway reads its log anew")
+                job = self._store.find(principal, job_id)
+                news = None if job.state.terminal else self._store.news(job_id)
+                for message in progress.untold(job):
+                    yield message if isinstance(message, bytes) else message.SerializeToString()
+                    quiet_since = time.monotonic()
+                if news is None:
+                    return
+                if self.closing:
+                    yield WatchResponse(closing=Closing(reason=self.closing)).SerializeToString()
+                    raise Unavailable("DRAINING", self.closing)
+                await asyncio.wait({news}, timeout=max(0.0, quiet_since + self.heartbeat_s - time.monotonic()))
+                if time.monotonic() >= quiet_since + self.heartbeat_s:
+                    yield WatchResponse(heartbeat=Heartbeat(time=timestamp(time.time_ns()))).SerializeToString()
+                    quiet_since = time.monotonic()
 
     async def wait(self, principal: Principal, job_id: str, timeout_s: float) -> Job:
         """Give the job as soon as it is terminal, or as it is when the time is up.
