@@ -49,6 +49,8 @@ class Backlog:
     """What waits, by model, lane and principal."""
 
     def __init__(self) -> None:
+        self.changes = 0
+        """Grows whenever a place may have changed."""
         self._lines: defaultdict[tuple[str, int], defaultdict[str, _Line]] = defaultdict(lambda: defaultdict(_Line))
         self._before: dict[str, int] = {}
         self._paces: defaultdict[str, _Pace] = defaultdict(_Pace)
@@ -58,6 +60,7 @@ class Backlog:
         job = change.after or change.before
         if not change.applied or job is None:
             return
+        self.changes += 1
         lines = self._lines[job.spec.model, job.spec.priority]
         line = lines[job.spec.principal]
         if change.before is None:

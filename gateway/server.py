@@ -42,6 +42,7 @@ from gateway.reflection import add_reflection
 from gateway.retry_many import Retries
 from gateway.service import NAME, DetectionService
 from gateway.session import Sessions
+from gateway.standings import Standings
 from gateway.store import Store
 from gateway.submit import Submitter
 from gateway.tls import TlsOptions, server_credentials
@@ -127,6 +128,7 @@ async def _serve_with(
     workers = Workers()
     metrics = Metrics(registry, store, workers)
     teller = Teller(store, workers)
+    standings = Standings(store, teller, workers)
     watches = Watches(store, teller, heartbeat_s=config.heartbeat_s)
     quotas = config.fair_use.quotas()
     traffic = Traffic(quotas, most_watches=limits.max_watches, most_uploads=limits.max_uploads)
@@ -192,7 +194,7 @@ async def _serve_with(
             await health.check()
             workers.forget_lost()
             quotas.refresh()
-            store.wake_queued()
+            standings.look()
             if store.caught_up:
                 await janitor.sweep()
             await asyncio.sleep(TICK_S)

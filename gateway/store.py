@@ -187,12 +187,9 @@ class Store:
             self.wake(job_id)
         self.followers.wake_all()
 
-    def wake_queued(self) -> None:
-        """Tell those who wait for a queued job, whose place in the queue may have changed."""
-        for job_id in {*self._news, *self.followers.by_job}:
-            job = self.fold.jobs.get(job_id)
-            if job is not None and job.state is State.QUEUED:
-                self.wake(job_id, durable=False)
+    def watched(self) -> set[str]:
+        """Give the ids of all jobs that somebody waits for."""
+        return {*self._news, *self.followers.by_job}
 
     def tell_progress(self, progress: RunProgress) -> None:
         """Note what a run is doing, if it is the item's."""

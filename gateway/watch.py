@@ -18,6 +18,7 @@ from gateway import messages
 from gateway.errors import CursorOutOfRange, Unavailable
 from gateway.identity.principal import Principal
 from gateway.messages import Teller
+from gateway.standings import Standing, standing_of
 from gateway.store import Doing, Store
 from myeye.v1.detection_service_pb2 import Closing, Heartbeat, ItemProgress, WatchResponse
 from myeye.v1.job_pb2 import QueueStatus
@@ -141,7 +142,7 @@ class Progress:
         self._sequence = sequence
         self._durable_only = durable_only
         self._doings: dict[int, Doing] = {}
-        self._standing: tuple[int, int, str] | None = None
+        self._standing: Standing | None = None
 
     def untold(self, job: Job) -> Iterator[WatchResponse | bytes]:
         """Yield what is new: events, then what is being done, then the place in the queue."""
@@ -155,8 +156,7 @@ class Progress:
                 self._doings[item] = doing
                 yield WatchResponse(item_progress=_item_progress(item, doing))
         if queue := self._watches.queue(job):
-            # the estimated start is left out of the comparison: it changes with every look
-            standing = (queue.approximate_position, queue.live_workers, queue.waiting_reason)
+            standing = standing_of(queue)
             if standing != self._standing:
                 self._standing = standing
                 yield WatchResponse(queue=queue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from time import monotonic
 
@@ -33,6 +34,10 @@ class Workers:
     def of(self, model: str) -> list[Presence]:
         """List the workers of a model that are alive."""
         return [presence for presence in self._present.values() if model in presence.models and _fresh(presence)]
+
+    def census(self) -> dict[str, int]:
+        """Count the workers of each model that are alive."""
+        return dict(Counter(model for presence in self._present.values() if _fresh(presence) for model in presence.models))
 
     def forget_lost(self) -> None:
         self._present = {worker: presence for worker, presence in self._present.items() if _fresh(presence)}
