@@ -24,6 +24,7 @@ from myeye.v1.detection_service_pb2 import WatchRequest
 A_CONNECTION = 100
 """Watchers on one connection."""
 OPENED_AT_ONCE = 50
+QUIET_S = 5.0
 
 Tell = Callable[[int], Awaitable[object]]
 
@@ -83,11 +84,12 @@ class JobStage:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """What it cost the server: memory for each watcher; for one event to all of them, time and the server's CPU time, medians."""
+    """What it cost the server: memory of each watcher, time and CPU time of one event to all (medians), CPU while quiet."""
 
     watcher_kb: float
     heard_ms: float
     cpu_ms: float
+    quiet_percent: float
 
 
 async def gather_crowd(stage: Stage, pid: int, watchers: int, events: int) -> Crowd:
@@ -96,6 +98,9 @@ async def gather_crowd(stage: Stage, pid: int, watchers: int, events: int) -> Cr
         before_mb = Memory.of(pid).rss_mb
         streams = await _watch(stage.target, watched, watchers, connected)
         grown_mb = Memory.of(pid).rss_mb - before_mb
+        quiet_cpu_s = cpu_s(pid)
+        await asyncio.sleep(QUIET_S)
+        quiet_cpu_s = cpu_s(pid) - quiet_cpu_s
         heard: list[tuple[float, float]] = []
         for number in range(events):
             begun_s, begun_cpu_s = time.perf_counter(), cpu_s(pid)
@@ -105,7 +110,8 @@ async def gather_crowd(stage: Stage, pid: int, watchers: int, events: int) -> Cr
             heard.append((time.perf_counter() - begun_s, cpu_s(pid) - begun_cpu_s))
         for stream in streams:
             stream.cancel()
-    return Crowd(grown_mb * 1000 / watchers, median(s for s, _ in heard) * 1000, median(cpu for _, cpu in heard) * 1000)
+    heard_s, told_cpu_s = (median(each) for each in zip(*heard, strict=True))
+    return Crowd(grown_mb * 1000 / watchers, heard_s * 1000, told_cpu_s * 1000, quiet_cpu_s / QUIET_S * 100)
 
 
 async def _watch(target: str, watched: Watched, watchers: int, connected: AsyncExitStack) -> list[Any]:

@@ -17,7 +17,17 @@ WATCHERS = 5_000
 EVENTS = 10
 FIRST_BYTES, NEXT_BYTES = 1_000, 60
 """About the sizes of the snapshot of a job with so many items, and of the start of an item."""
-COLUMNS = ("", "watchers", "KB a watcher", "ratio", "one event to all, ms", "ratio", "CPU ms of the server", "ratio")
+COLUMNS = (
+    "",
+    "watchers",
+    "KB a watcher",
+    "ratio",
+    "one event to all, ms",
+    "ratio",
+    "CPU ms of the server",
+    "ratio",
+    "quiet, % of a core",
+)
 
 
 def measure(site: Site) -> Iterator[Table]:
@@ -39,6 +49,7 @@ def _compared(own: list[Crowd], limit: list[Crowd]) -> Iterator[float]:
         values, limits = ([getattr(crowd, kind) for crowd in crowds] for crowds in (own, limit))
         yield median(values)
         yield ratio(values, limits)
+    yield median(crowd.quiet_percent for crowd in own)
 
 
 def _bare(site: Site, number: int, watchers: int) -> Crowd:
