@@ -25,17 +25,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Groups of bars on one scale; with a `mark`, a line at that value."""
+    """Groups of bars on one scale."""
 
     title: str
     subtitle: str
     groups: Sequence[tuple[str, Sequence[Bar]]]
-    mark: float | None = None
 
     def svg(self) -> str:
         """Draw it."""
         height = TOP + sum(BAR + BAR * len(bars) + GAP for _, bars in self.groups) + BOTTOM
-        parts = "\n".join((*self._head(), *self._bars(), *self._mark(height)))
+        parts = "\n".join((*self._head(), *self._bars()))
         size = f"width='{WIDTH}' height='{height}' viewBox='0 0 {WIDTH} {height}'"
         ground = f"<rect width='{WIDTH}' height='{height}' rx='8' fill='{GROUND}'/>"
         told = f"role='img' aria-label={quoteattr(self.title)}"
@@ -57,11 +56,6 @@ class Chart:
                 yield _text(LABELS + self._length(bar.value) + 6, y + 14, bar.note)
                 y += BAR
             y += GAP
-
-    def _mark(self, height: int) -> Iterator[str]:
-        if self.mark is not None:
-            x = LABELS + self._length(self.mark)
-            yield f"<path d='M{x:.1f} {TOP}V{height - BOTTOM}' stroke='{FAINT}' stroke-dasharray='3 3'/>"
 
     def _length(self, value: float) -> float:
         longest = max(bar.value for _, bars in self.groups for bar in bars)

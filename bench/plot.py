@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.chart import Bar, Chart
@@ -22,35 +23,32 @@ Results = Mapping[str, Any]
 
 
 def jobs(results: Results) -> Chart | None:
-    """Show small jobs a second in every shape, beside the raw stack and the peers."""
+    """Show what small jobs cost in every shape, beside the raw stack and the peers."""
     groups = [
-        ("what one would use instead" if found["shape"] == "peers" else found["shape"].replace(", ", "; "), _rates(table))
+        ("what one would use instead" if found["shape"] == "peers" else found["shape"].replace(", ", "; "), _costs(table))
         for table, found in _matching(results, JOBS)
     ]
-    title = "Small jobs a second, from end to end, with detectors that do nothing"
+    title = "What a small job costs, from end to end, when detecting takes no time"
     return Chart(title, _about(results), groups) if len(groups) > 1 else None
 
 
-def _rates(table: Results) -> list[Bar]:
-    return [Bar(row[0], row[1], f"{row[1]:,.0f}/s · {row[3]:.1f} ms of CPU a job", _colour(row[0])) for row in table["rows"]]
+def _costs(table: Results) -> list[Bar]:
+    """Show CPU time, which other load on the machine moves least, and write the rate beside it."""
+    return [Bar(row[0], row[3], f"{row[3]:,.3g} ms of CPU · {row[1]:,.3g}/s", _colour(row[0])) for row in table["rows"]]
 
 
 def detect(results: Results) -> Chart | None:
-    """Show how the mesh compares with a loop that does nothing but decode and detect."""
+    """Show what detections cost, beside a loop that does nothing but decode and detect."""
     groups = [
-        (f"{found['megapixels']} megapixels, {_counted(int(found['detectors']))}", _ratios(table))
+        (f"{found['megapixels']} megapixels, {_counted(int(found['detectors']))}", _costs(table))
         for table, found in _matching(results, DETECT)
     ]
-    title = "Detections a second through the mesh, beside a bare loop around MediaPipe"
-    return Chart(title, _about(results), groups, mark=1.0) if groups else None
+    title = "What a detection costs through the whole mesh, beside a bare loop around MediaPipe"
+    return Chart(title, _about(results), groups) if groups else None
 
 
 def _counted(detectors: int) -> str:
     return f"{detectors} detector process" + "es" * (detectors > 1)
-
-
-def _ratios(table: Results) -> list[Bar]:
-    return [Bar(row[0], row[2], f"{row[2]:.2f} · {row[1]:.1f}/s", _colour(row[0])) for row in table["rows"]]
 
 
 CHARTS = {"bench-jobs.svg": jobs, "bench-detect.svg": detect}
@@ -69,8 +67,13 @@ def _colour(name: str) -> str:
 
 def _about(results: Results) -> str:
     machine, rounds = results["machine"], results["plan"]["rounds"]
-    day = results["begun"][:10]
-    return f"medians of {rounds} rounds taken in turn · {machine['cores']} cores, client and broker included · {day}"
+    others = [
+        int(row[-1].rstrip("%")) for table in results["tables"] for row in table["rows"] if table["columns"][-1] == "foreign CPU"
+    ]
+    busy = f"others took {median(others):.0f}% of {machine['cores']} cores"
+    return (
+        f"client, gateway, broker and workers · median of {rounds} round{'s' * (rounds > 1)} · {busy} · {results['begun'][:10]}"
+    )
 
 
 def newest_first() -> Iterator[Path]:
