@@ -67,9 +67,10 @@ proto: $(READY) ## generate the Python code and the OpenAPI description of the c
 docs: $(READY) ## build the reference of the Python client into .build/docs
 	@$(BIN)/python -m scripts.docs
 
-screenshots: model ## take the pictures of the page that the README shows
-	@scripts/system-packages worker chromium
+screenshots: model ## take the pictures of the page and of the dashboard that the documents show
+	@scripts/system-packages worker chromium prometheus
 	MYEYE_SCREENSHOTS=docs/images $(BIN)/pytest tests/browser
+	$(BIN)/python -m harness.dashboard docs/images/dashboard.jpg
 
 bench: model ## measure, and print the tables
 	@scripts/system-packages worker rabbitmq

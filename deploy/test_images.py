@@ -22,6 +22,8 @@ from tests.compose import ROOT, read_compose
 PREFIX = os.environ.get("MYEYE_IMAGES", "localhost/myeye")
 VERSION = os.environ.get("MYEYE_VERSION", "dev")
 PARTS = ("gateway", "worker", "edge")
+MODELS = ("efficientdet-lite0", "efficientdet-lite0-litert")
+"""The second where the worker was built with EXTRAS=litert."""
 LIMIT_S = 60.0
 USER = 10001
 
@@ -62,9 +64,11 @@ def test_a_picture_goes_through_gateway_worker_and_edge(
     shutil.copytree(secrets, reached)
     reached.chmod(0o755)  # a runtime lays single files over; here the folder is
     gateway_at, edge_at, *metrics_at = (f"127.0.0.1:{free_port()}" for _ in range(5))
+    has_litert = Container(image=images["worker"]).run("python", "-c", "import ai_edge_litert").returncode == 0
+    models = MODELS if has_litert else MODELS[:1]
     own = {
         "gateway": {"MYEYE_LISTEN": gateway_at, "MYEYE_METRICS": metrics_at[0]},
-        "worker": {"MYEYE_METRICS": metrics_at[1]},
+        "worker": {"MYEYE_METRICS": metrics_at[1], "MYEYE_MODEL": ",".join(models)},
         "edge": {"MYEYE_EDGE_LISTEN": edge_at, "MYEYE_GATEWAYS": gateway_at, "MYEYE_EDGE_METRICS": metrics_at[2]},
     }
     volumes = {
@@ -90,8 +94,11 @@ def test_a_picture_goes_through_gateway_worker_and_edge(
         with Client(edge_at, ca=secrets / "edge-certificate.pem") as stranger, pytest.raises(Unauthenticated):
             stranger.capabilities()
         with Client(edge_at, ca=secrets / "edge-certificate.pem", token_file=secrets / "token") as client:
-            job = client.detect(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg", annotate=True)
-        assert "person" in {found.category for found in job.items[0].result.detections}
+            for model in models:
+                job = client.detect(
+                    Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg", model=model, annotate=True
+                )
+                assert "person" in {found.category for found in job.items[0].result.detections}, model
 
         for name, process in processes.items():
             program = first(process)
