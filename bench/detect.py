@@ -44,7 +44,11 @@ def _subjects(site: Site, running: ExitStack, model: Path, detectors: int) -> di
 
 
 def _through(site: Site, stack: Stack) -> Subject:
-    return lambda pictures, count: site.client.run(work_together, stack.service, stack.roles, pictures, count, CLIENTS)
+    def work(pictures: Sequence[bytes], count: int) -> Pace:
+        with stack.agreeing(count + CLIENTS):
+            return site.client.run(work_together, stack.service, stack.roles, pictures, count, CLIENTS)
+
+    return work
 
 
 def _table(site: Site, subjects: dict[str, Subject], detectors: int, megapixels: float, pictures: Sequence[bytes]) -> Table:

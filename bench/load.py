@@ -115,7 +115,7 @@ async def submit_together(service: Service, roles: Roles, pictures: Sequence[byt
 
 
 async def work_together(service: Service, roles: Roles, pictures: Sequence[bytes], count: int, clients: int) -> Pace:
-    """Have `count` jobs done, each of the clients one at a time: submit, watch to the end, and again."""
+    """Have `count` jobs done, each of the clients one at a time: submit, watch to the end, and again; before, one of each."""
 
     async def client(connection: Connection, todo: Iterator[bytes]) -> None:
         await connection.work(todo)

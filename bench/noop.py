@@ -30,7 +30,8 @@ def measure(site: Site) -> Iterator[Table]:
 
     def pace(subject: _Subject) -> Pace:
         service = subject.stack.shapes[subject.shape]
-        return site.client.run(work_together, service, subject.stack.roles, pictures, count, CLIENTS)
+        with subject.stack.agreeing(count + CLIENTS):
+            return site.client.run(work_together, service, subject.stack.roles, pictures, count, CLIENTS)
 
     with site.noop_stacks("noop", workers=WORKERS, peers=site.plan.peers) as stacks:
         subjects = [_Subject(stack, shape) for shape in Shape for stack in stacks if shape in stack.shapes]

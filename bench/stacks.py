@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pika
 
+from bench.agreement import agreeing
 from bench.clones import Place
 from bench.ours import Myeye
 from bench.plan import Plan
@@ -39,16 +40,21 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running service with a name for the tables, in the shapes that it has, and its processes."""
+    """A running service with a name for the tables, in the shapes that it has, its processes, and where they are counted."""
 
     name: str
     shapes: Mapping[Shape, Service]
     roles: Roles
+    metrics: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def service(self) -> Service:
         """The plainest of its shapes."""
         return self.shapes[Shape.UNARY]
+
+    def agreeing(self, jobs: int) -> AbstractContextManager[None]:
+        """Hold its counts, if it has any, against the jobs that are done meanwhile. Raises Disagreement."""
+        return agreeing(self.metrics[GATEWAY], self.metrics[WORKERS], jobs) if self.metrics else nullcontext()
 
 
 @contextmanager
@@ -78,6 +84,7 @@ def running_mesh(
         worker_command=command,
         gateway_flags=name,
         worker_flags=name,
+        metrics=True,
     )
     with mesh:
         roles = {
@@ -85,7 +92,9 @@ def running_mesh(
             BROKER: broker.pids,
             WORKERS: [worker.pid for worker in mesh.workers],
         }
-        yield mesh, Stack(f"myeye, {broker.name}", {shape: Myeye(mesh.target, shape) for shape in Shape}, roles)
+        addresses = {GATEWAY: mesh.gateways, WORKERS: mesh.workers}
+        metrics = {role: [mesh.metrics[process.name] for process in processes] for role, processes in addresses.items()}
+        yield mesh, Stack(f"myeye, {broker.name}", {shape: Myeye(mesh.target, shape) for shape in Shape}, roles, metrics)
 
 
 def place_of(mesh: Mesh, broker: Broker) -> Place:
