@@ -8,7 +8,7 @@ however many of them are at work, no more is accepted than the quota allows.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -37,9 +37,15 @@ class Claim:
 
 
 class Ledger:
-    """What principals have, and are about to have on this gateway, held against their quotas."""
+    """What principals have, and are about to have on this gateway, held against their quotas.
 
-    def __init__(self, store: Store, quotas: Quotas, uploads: UploadTally) -> None:
+    `on_refused` hears of each job and upload for which there was no room.
+    """
+
+    def __init__(
+        self, store: Store, quotas: Quotas, uploads: UploadTally, on_refused: Callable[[Exhausted], None] = lambda _: None
+    ) -> None:
+        self._on_refused = on_refused
         self._store = store
         self._quotas = quotas
         self._uploads = uploads
@@ -63,7 +69,7 @@ class Ledger:
         if claim is None:
             claim = Claim(principal, Held(1, items, size))
             if excess := self._excess(principal, self._claimed(principal) + claim.wanted):
-                raise excess
+                raise self.refused(excess)
             self._claims[job_id] = claim
         claim.calls += 1
         try:
@@ -78,7 +84,7 @@ class Ledger:
         """Keep room for an upload that begins. Raises as `claim`."""
         await self._count_uploads(principal)
         if excess := self._excess(principal, self._claimed(principal) + Held(bytes=size), upload=folder):
-            raise excess
+            raise self.refused(excess)
         if not self._quotas.of(principal).bytes:
             yield
             return
@@ -88,6 +94,11 @@ class Ledger:
     def limits_bytes(self, principal: str) -> bool:
         """Tell whether what a principal stores is limited."""
         return bool(self._quotas.of(principal).bytes)
+
+    def refused(self, excess: Exhausted) -> Exhausted:
+        """Take note that something was refused for it, and give it back to be raised."""
+        self._on_refused(excess)
+        return excess
 
     def held(self, principal: str) -> Held:
         """Tell what a principal has, uploads included as they were counted last: that is done if its bytes are limited."""

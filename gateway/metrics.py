@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from dispatch.fold import Change
 from dispatch.lifecycle import Job, State
 from dispatch.ports import Lane
+from gateway.errors import Exhausted
 from gateway.store import Store
 from gateway.workers import Workers
 from telemetry.buckets import CALL_S, QUICK_S
@@ -60,6 +61,12 @@ class Metrics:
             ["model", "state"],
             registry=registry,
         )
+        self._refused = Counter(
+            "myeye_quota_refusals_total",
+            "What was refused because a quota, or a limit on what goes on at once, was used up.",
+            ["reason", "subject"],
+            registry=registry,
+        )
         self._dead_letters = Counter("myeye_dead_letters_total", "Dead letters read.", ["reason"], registry=registry)
         self.orphans_removed = Counter(
             "myeye_orphans_removed_total", "Folders of pictures that no job held, and that were removed.", registry=registry
@@ -79,6 +86,10 @@ class Metrics:
         labels = (job.spec.model, _lane(job.spec.priority))
         self._accepted.labels(*labels).inc()
         self._accepted_items.labels(*labels).inc(len(job.items))
+
+    def refused(self, excess: Exhausted) -> None:
+        """Count a refusal; whose it was is not told, for there may be any number of them."""
+        self._refused.labels(excess.reason, excess.subject).inc()
 
     def dead_letter(self, reason: str) -> None:
         """Count a dead letter."""

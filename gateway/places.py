@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,11 +25,15 @@ UPLOADS = Rule("TOO_MANY_UPLOADS", "Upload and UploadImage", 2.0)
 
 
 class Places:
-    """The calls under way on this gateway, by principal. `most` are there for all principals together; 0 is no limit."""
+    """The calls under way on this gateway, by principal. `most` are there for all principals together; 0 is no limit.
 
-    def __init__(self, rule: Rule, most: int) -> None:
+    `on_refused` hears of each that found none.
+    """
+
+    def __init__(self, rule: Rule, most: int, on_refused: Callable[[Exhausted], None]) -> None:
         self._rule = rule
         self._most = most
+        self._on_refused = on_refused
         self._taken: Counter[str] = Counter()
         self._all = 0
 
@@ -65,7 +70,9 @@ class Places:
             del self._taken[principal]
 
     def _exhausted(self, message: str, limit: int, subject: str) -> Exhausted:
-        return Exhausted(self._rule.reason, message, limit=limit, wait_s=self._rule.wait_s, subject=subject)
+        exhausted = Exhausted(self._rule.reason, message, limit=limit, wait_s=self._rule.wait_s, subject=subject)
+        self._on_refused(exhausted)
+        return exhausted
 
 
 @dataclass(frozen=True, slots=True)

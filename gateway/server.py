@@ -131,8 +131,8 @@ async def _serve_with(
     standings = Standings(store, teller, workers)
     watches = Watches(store, teller, heartbeat_s=config.heartbeat_s)
     quotas = config.fair_use.quotas()
-    traffic = Traffic(quotas, most_watches=limits.max_watches, most_uploads=limits.max_uploads)
-    ledger = Ledger(store, quotas, UploadTally(blobs))
+    traffic = Traffic(quotas, most_watches=limits.max_watches, most_uploads=limits.max_uploads, on_refused=metrics.refused)
+    ledger = Ledger(store, quotas, UploadTally(blobs), metrics.refused)
     uploads = Uploads(blobs, limits, ledger.upload)
     submitter = Submitter(
         store,

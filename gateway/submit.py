@@ -255,7 +255,7 @@ class Submitter:
         """
         refused = Refused(id=new_event_id(), job_id=job_id, time_ns=time.time_ns(), reason=excess.reason)
         if (await self._journal.commit(refused)).applied:
-            raise excess
+            raise self._ledger.refused(excess)
 
     async def enqueue(self, job: Job) -> Job:
         """Publish an accepted job's tasks and say so in the log; give the job as it is then.

@@ -34,15 +34,25 @@ class _Heard:
 
 
 class Traffic:
-    """Admits calls. `most_watches` and `most_uploads` are for all principals of this gateway together; 0 is no limit."""
+    """Admits calls. `most_watches` and `most_uploads` are for all principals of this gateway together; 0 is no limit.
+
+    `on_refused` hears of each call that is not admitted.
+    """
 
     def __init__(
-        self, quotas: Quotas, *, most_watches: int = 0, most_uploads: int = 0, clock: Callable[[], float] = monotonic
+        self,
+        quotas: Quotas,
+        *,
+        most_watches: int = 0,
+        most_uploads: int = 0,
+        on_refused: Callable[[Exhausted], None] = lambda _: None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._quotas = quotas
         self._clock = clock
-        self._watches = Places(WATCHES, most_watches)
-        self._uploads = Places(UPLOADS, most_uploads)
+        self._on_refused = on_refused
+        self._watches = Places(WATCHES, most_watches, on_refused)
+        self._uploads = Places(UPLOADS, most_uploads, on_refused)
         self._buckets: dict[str, Bucket] = {}
         self._calls: Counter[str] = Counter()
         self._told: set[str] = set()
@@ -59,7 +69,10 @@ class Traffic:
             return
         wait_s = self._bucket(principal, quota.calls_at_once).take(quota.rate, quota.calls_at_once, self._clock())
         if wait_s:
-            raise Exhausted("RATE_LIMITED", f"at most {quota.rate:g} calls a second are allowed", limit=quota.rate, wait_s=wait_s)
+            why = f"at most {quota.rate:g} calls a second are allowed"
+            exhausted = Exhausted("RATE_LIMITED", why, limit=quota.rate, wait_s=wait_s)
+            self._on_refused(exhausted)
+            raise exhausted
         self._calls[principal] += 1
 
     def watching(self, principal: str) -> AbstractContextManager[None]:

@@ -16,7 +16,14 @@ HTTP_BODY = "google.api.HttpBody"
 ANY_TYPE = "*/*"
 JSON = "application/json"
 JSON_LINES = "application/x-ndjson"
-ERROR = {"$ref": "#/components/responses/Error"}
+REFUSALS = {
+    "401": {"$ref": "#/components/responses/Unauthenticated"},
+    "403": {"$ref": "#/components/responses/Forbidden"},
+    "429": {"$ref": "#/components/responses/Exhausted"},
+    "503": {"$ref": "#/components/responses/Unavailable"},
+    "default": {"$ref": "#/components/responses/Error"},
+}
+"""What may come of any operation, whatever it does."""
 SEGMENT = {"type": "string", "pattern": "^[^/:]+$"}
 
 
@@ -33,7 +40,7 @@ def operation(contract: Contract, schemas: Schemas, method: MethodDescriptor, bi
         described["parameters"] = parameters
     if binding.body:
         described["requestBody"] = {"required": True, "content": _body(schemas, method.input_type, binding)}
-    return described | {"responses": {"200": _answer(contract, schemas, method, binding), "default": ERROR}}
+    return described | {"responses": {"200": _answer(contract, schemas, method, binding), **REFUSALS}}
 
 
 def _parameters(contract: Contract, schemas: Schemas, message: Descriptor, binding: Binding) -> Iterator[Schema]:

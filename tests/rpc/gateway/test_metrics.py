@@ -10,6 +10,8 @@ import grpc
 import pytest
 
 from dispatch.ports import Lane
+from gateway.fair_use import FairUse
+from gateway.quota import read_quota
 from harness.ports import free_port
 from harness.scrape import Scrape, scrape
 from myeye.v1 import detection_service_pb2 as pb
@@ -107,3 +109,31 @@ async def test_a_dead_letter_is_counted(start, hand, address: str) -> None:
         await (await anext(deliveries)).reject()
         await front.events(job.id)
         await until(address, lambda found: found.sum("myeye_dead_letters_total", reason="rejected") == 1)
+
+
+async def test_refusals_are_counted_by_their_reason_and_by_nobodys_name(start, address: str) -> None:
+    fair_use = FairUse(quota=read_quota("jobs=1,watches=1,rate=100,burst=8"), max_watches=0, max_uploads=0)
+    async with start(metrics=address, fair_use=fair_use) as front:
+        job = await front.submit()
+        for _ in range(2):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await front.submit()
+        watch = front.stub.Watch(pb.WatchRequest(job_id=job.id))
+        await watch.read()
+        with pytest.raises(grpc.aio.AioRpcError):
+            await front.stub.Watch(pb.WatchRequest(job_id=job.id)).read()
+        watch.cancel()
+        found = await until(address, lambda found: found.sum("myeye_quota_refusals_total") >= 3)
+    assert found.sum("myeye_quota_refusals_total", reason="QUOTA_JOBS", subject="principal") == 2
+    assert found.sum("myeye_quota_refusals_total", reason="TOO_MANY_WATCHES", subject="principal") == 1
+    assert all(set(sample.labels) == {"reason", "subject"} for sample in found.samples["myeye_quota_refusals_total"])
+
+
+async def test_calls_that_come_too_often_are_counted(start, address: str) -> None:
+    fair_use = FairUse(quota=read_quota("rate=0.001,burst=1"), max_watches=0, max_uploads=0)
+    async with start(metrics=address, fair_use=fair_use) as front:
+        await front.stub.GetCapabilities(pb.GetCapabilitiesRequest())
+        with pytest.raises(grpc.aio.AioRpcError):
+            await front.stub.GetCapabilities(pb.GetCapabilitiesRequest())
+        found = await until(address, lambda found: True)
+    assert found.sum("myeye_quota_refusals_total", reason="RATE_LIMITED", subject="principal") == 1
