@@ -9,7 +9,7 @@ import json
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,10 +21,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+import myeye
 from dispatch.errors import ConfigurationError
 from gateway.identity import key_set
 from gateway.identity.options import IdentityOptions
 from gateway.identity.web_token import WebTokenOptions
+from harness.ports import free_port
+from harness.scrape import scrape
 from myeye.v1 import detection_service_pb2 as pb
 from myeye.v1.job_pb2 import Input
 from tests.certificates import Authority
@@ -78,7 +81,7 @@ def options(jwks) -> WebTokenOptions:
 
 @pytest.fixture
 async def front(start, options) -> AsyncIterator[Any]:
-    async with start(identity=IdentityOptions(web_tokens=options)) as front:
+    async with start(identity=IdentityOptions(web_tokens=options), metrics=f"127.0.0.1:{free_port()}") as front:
         yield front
 
 
@@ -186,6 +189,100 @@ async def test_a_stream_ends_when_its_token_does(front, issuer, refused):
 
     async with asyncio.timeout(LIMIT_S):
         await refused(watch(), UNAUTHENTICATED, "TOKEN_EXPIRED")
+
+
+async def test_a_session_ends_when_its_token_does_and_does_not_begin_with_it(front, issuer, refused):
+    async def session(token: str) -> None:
+        call = front.stub.Session(metadata=bearing(token))
+        await call.write(pb.SessionRequest(open=pb.SessionOptions()))
+        while await call.read() is not grpc.aio.EOF:
+            pass
+
+    token = issuer.token(exp=time.time() + 1)
+    async with asyncio.timeout(LIMIT_S):
+        await refused(session(token), UNAUTHENTICATED, "TOKEN_EXPIRED")
+        await refused(session(token), UNAUTHENTICATED, "TOKEN_EXPIRED")
+
+
+@pytest.fixture
+def renewed(issuer, tmp_path) -> Callable[[float], Path]:
+    """Write a token into a file that is good for some seconds, in the place of the one there."""
+
+    def renew(lasting_s: float) -> Path:
+        file = tmp_path / "token"
+        new = tmp_path / "token.new"
+        new.write_text(issuer.token(exp=time.time() + lasting_s))
+        return new.rename(file)
+
+    return renew
+
+
+@pytest.mark.parametrize("kind", ["watch", "watch_many", "labels"])
+async def test_a_clients_watch_goes_on_with_the_next_token_of_its_file(front, hand, renewed, kind):
+    async with myeye.AsyncClient(front.target, token_file=renewed(LIMIT_S)) as client, asyncio.timeout(LIMIT_S):
+        job = await client.submit([("p", b"picture")], labels={"team": "mine"})
+        renewed(2)
+        watch = {
+            "watch": lambda: client.watch(job.id, after_sequence=0),
+            "watch_many": lambda: client.watch_many({job.id: 0}),
+            "labels": lambda: client.watch_many(labels=["team=mine"]),
+        }[kind]()
+        first = await anext(watch)
+        following = asyncio.ensure_future(to_its_end(watch))
+        renewed(LIMIT_S)
+        await cut(front)
+        async with hand.taking() as deliveries:
+            await hand.finish_next(deliveries, "tie")
+        events = [update.event for update in (first, *await following) if update.HasField("event")]
+    assert events[-1].HasField("job_finished")
+    assert len({event.sequence for event in events}) == len(events), "each once"
+
+
+async def test_a_clients_session_goes_on_with_the_next_token_of_its_file(front, hand, renewed):
+    async with (
+        asyncio.timeout(LIMIT_S),
+        myeye.AsyncClient(front.target, token_file=renewed(2)) as client,
+        client.session() as session,
+    ):
+        await session.submit([("p", b"picture")])
+        renewed(LIMIT_S)
+        await cut(front)
+        async with hand.taking() as deliveries:
+            await hand.finish_next(deliveries, "tie")
+        await session.finish()
+        told = [update.event async for update in session.updates() if update.HasField("event")]
+    assert told[-1].WhichOneof("kind") == "job_finished"
+    assert len({event.sequence for event in told}) == len(told)
+
+
+async def test_a_client_whose_file_has_no_other_token_is_told(front, renewed):
+    async with myeye.AsyncClient(front.target, token_file=renewed(LIMIT_S)) as client, asyncio.timeout(LIMIT_S):
+        job = await client.submit([("p", b"picture")])
+        renewed(1)
+        with pytest.raises(myeye.Unauthenticated) as caught:
+            async for _ in client.watch(job.id):
+                pass
+        assert caught.value.reason == "TOKEN_EXPIRED"
+
+
+async def cut(front: Any) -> None:
+    """Return when the gateway has ended a call whose token's time was up."""
+    while True:
+        found = await asyncio.to_thread(scrape, front.config.metrics)
+        if found.sum("myeye_grpc_calls_total", code="UNAUTHENTICATED"):
+            return
+        await asyncio.sleep(0.05)
+
+
+async def to_its_end(watch: Any) -> list[Any]:
+    """Read a watch until its job has ended: one by labels has no end of its own."""
+    updates = []
+    async for update in watch:
+        updates.append(update)
+        if update.HasField("event") and update.event.HasField("job_finished"):
+            break
+    await watch.aclose()
+    return updates
 
 
 async def test_both_kinds_of_tokens_can_be_used_at_once(start, options, issuer, tmp_path):

@@ -76,7 +76,7 @@ class AsyncClient:
         Args:
             target: "host:port".
             token: who one is, where the service asks for it.
-            token_file: the file of a token, which is read for each call.
+            token_file: the file of a token, which is read for each call; a watch whose token expires goes on with the next one.
             ca: the authority of the service's certificate, as a PEM file.
             certificate: one's own, as a PEM file, where the service asks for it.
             key: of that certificate.

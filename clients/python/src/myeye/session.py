@@ -74,6 +74,7 @@ class AsyncSession:
         self._received = 0
         self._untold: deque[SessionUpdate] = deque()
         self._news = asyncio.Event()
+        self._begun = False
         self._finished = False
         self._failure: MyeyeError | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -154,11 +155,12 @@ class AsyncSession:
         """Hold a stream, and begin another whenever it breaks, until that is of no use."""
         self._backoff = Backoff(self._patience.call_s)
         while True:
+            self._begun = False
             try:
                 await self._hold()
             except MyeyeError as failure:
                 self._cut()
-                if is_lasting(failure) or failure.code in FUTILE or not await self._backoff.pause(failure):
+                if is_lasting(failure, begun=self._begun) or failure.code in FUTILE or not await self._backoff.pause(failure):
                     self._fail(failure)
                     return
 
@@ -174,7 +176,7 @@ class AsyncSession:
             limit_s = min(self._backoff.remaining_s, self._patience.silence_s)
             while True:
                 self._take(await self._read(stream, limit_s))
-                self._backoff = Backoff(self._patience.resume_s)
+                self._begun, self._backoff = True, Backoff(self._patience.resume_s)
                 limit_s = self._patience.silence_s
         finally:
             writing.cancel()

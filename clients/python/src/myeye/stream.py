@@ -76,6 +76,12 @@ async def _read(stream: grpc.aio.UnaryStreamCall[Any, Update], limit_s: float) -
     return update
 
 
-def is_lasting(failure: MyeyeError) -> bool:
-    """Tell whether another stream would fail alike."""
+def is_lasting(failure: MyeyeError, *, begun: bool) -> bool:
+    """Tell whether another stream would fail alike.
+
+    One that had `begun` and ends as UNAUTHENTICATED had a token whose time was up. Its file may have another by now; if not, the
+    next stream does not begin.
+    """
+    if begun and failure.code is grpc.StatusCode.UNAUTHENTICATED:
+        return False
     return isinstance(failure, ProtocolError) or failure.code in PERMANENT

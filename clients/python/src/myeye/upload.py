@@ -75,18 +75,23 @@ class Uploading:
         backoff = Backoff(self.patience.call_s)
         most: int | None = None
         while True:
+            sending = False
             try:
                 upload = await self._received()
                 if most is None or upload.received_bytes > most:
                     most, backoff = upload.received_bytes, Backoff(self.patience.resume_s)
                 if not upload.complete:
+                    sending = True
                     upload = await self._send(upload.received_bytes)
                 if upload.complete:
                     self.told(self.announced.size, self.announced.size)
                     return upload
                 raise Unavailable("the service has not all of the upload", code=grpc.StatusCode.UNAVAILABLE)
             except MyeyeError as failure:
-                if not (failure.transient or failure.reason == "UPLOAD_OFFSET") or not await backoff.pause(failure):
+                # the token's time is up: its file may have another by now, or else the next look is refused
+                expired = sending and failure.code is grpc.StatusCode.UNAUTHENTICATED
+                again = failure.transient or expired or failure.reason == "UPLOAD_OFFSET"
+                if not again or not await backoff.pause(failure):
                     raise
 
     async def _received(self) -> Upload:

@@ -35,17 +35,18 @@ class Watch:
         """Yield what is new until the job's end; whenever a stream breaks, resume after the last event told."""
         backoff = Backoff(self.patience.call_s)
         while not self.cursor.finished:
+            begun = False
             try:
                 async with aclosing(self._stream(backoff.remaining_s)) as stream:
                     async for update in stream:
-                        backoff = Backoff(self.patience.resume_s)
+                        begun, backoff = True, Backoff(self.patience.resume_s)
                         if self.cursor.accept(update):
                             yield update
                         if self.cursor.finished:
                             return
                 await confirm_end(self.stub, self.job_id, self.cursor, self.patience)
             except MyeyeError as failure:
-                if is_lasting(failure) or not await backoff.pause(failure):
+                if is_lasting(failure, begun=begun) or not await backoff.pause(failure):
                     raise
 
     def _stream(self, first_s: float) -> AsyncGenerator[WatchResponse, None]:

@@ -34,16 +34,17 @@ class JobsWatch:
         """Yield what is new; whenever a stream breaks, resume each job after the last event told."""
         backoff = Backoff(self.patience.call_s)
         while self._open():
+            begun = False
             try:
                 async with aclosing(self._stream(backoff.remaining_s)) as stream:
                     async for update in stream:
-                        backoff = Backoff(self.patience.resume_s)
+                        begun, backoff = True, Backoff(self.patience.resume_s)
                         if update.job_id in self.cursors and self.cursors[update.job_id].accept(update):
                             yield update
                 for job_id, cursor in self._open().items():
                     await confirm_end(self.stub, job_id, cursor, self.patience)
             except MyeyeError as failure:
-                if is_lasting(failure) or not await backoff.pause(failure):
+                if is_lasting(failure, begun=begun) or not await backoff.pause(failure):
                     raise
 
     def _open(self) -> dict[str, Cursor]:
@@ -68,16 +69,17 @@ class LabelsWatch:
         """Yield what is new; whenever a stream breaks, begin another and fetch what happened in between."""
         backoff = Backoff(self.patience.call_s)
         while True:
+            begun = False
             try:
                 async with aclosing(self._stream(backoff.remaining_s)) as stream:
                     async for update in stream:
-                        backoff = Backoff(self.patience.resume_s)
+                        begun, backoff = True, Backoff(self.patience.resume_s)
                         async with aclosing(self._untold(update)) as untold:
                             async for each in untold:
                                 yield each
                 raise Unavailable("a stream that has no end has ended", code=grpc.StatusCode.UNAVAILABLE)
             except MyeyeError as failure:
-                if is_lasting(failure) or not await backoff.pause(failure):
+                if is_lasting(failure, begun=begun) or not await backoff.pause(failure):
                     raise
 
     def _stream(self, first_s: float) -> AsyncGenerator[WatchManyResponse, None]:
