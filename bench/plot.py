@@ -16,7 +16,7 @@ from bench.chart import Bar, Chart
 RESULTS = Path(".build/bench")
 IMAGES = Path("docs/images")
 LIMIT, OURS, EMBEDDED, PEER = "#8c959f", "#0969da", "#54aeff", "#bf8700"
-JOBS = re.compile(r"No-op jobs, (?P<how>.+), (?P<shape>one .+|peers)$")
+JOBS = re.compile(r"No-op jobs, .+?, (?P<shape>one .+|peers)$")
 DETECT = re.compile(r"Detect, (?P<detectors>\d+) detector process\(es\), (?P<megapixels>[\d.]+) megapixels")
 
 Results = Mapping[str, Any]
@@ -34,7 +34,7 @@ def jobs(results: Results) -> Chart | None:
 
 def _costs(table: Results) -> list[Bar]:
     """Show CPU time, which other load on the machine moves least, and write the rate beside it."""
-    return [Bar(row[0], row[3], f"{row[3]:,.3g} ms of CPU · {row[1]:,.3g}/s", _colour(row[0])) for row in table["rows"]]
+    return [Bar(row[0], row[3], f"{row[3]:,.1f} ms of CPU · {_rate(row[1])}/s", _colour(row[0])) for row in table["rows"]]
 
 
 def detect(results: Results) -> Chart | None:
@@ -49,6 +49,10 @@ def detect(results: Results) -> Chart | None:
 
 def _counted(detectors: int) -> str:
     return f"{detectors} detector process" + "es" * (detectors > 1)
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:,.0f}" if per_s >= 100 else f"{per_s:.1f}"
 
 
 CHARTS = {"bench-jobs.svg": jobs, "bench-detect.svg": detect}
