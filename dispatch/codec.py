@@ -22,6 +22,8 @@ from dispatch.events import (
     FramesFound,
     Marker,
     ModelOffered,
+    NoticeBegan,
+    NoticeEnded,
     Purged,
     Refused,
     Spec,
@@ -81,6 +83,7 @@ def spec_of(body: bytes) -> Spec:
         retry_request_id=message.retry_request_id,
         stored_bytes=sum(max(0, source.size_bytes) for source in message.inputs),
         reserved=_reserved(message),
+        webhook=bool(message.webhook),
     )
 
 
@@ -180,6 +183,16 @@ def _to_message(event: Event) -> event_pb2.Event:
             failed.next_task_id = event.next_task_id
             if event.fetched_bytes is not None:
                 failed.fetched_bytes = event.fetched_bytes
+        case NoticeBegan():
+            message.notice_began.attempt = event.attempt
+            message.notice_began.until_time.CopyFrom(timestamp(event.until_ns))
+        case NoticeEnded():
+            ended = message.notice_ended
+            ended.attempt = event.attempt
+            ended.delivered = event.delivered
+            ended.error = event.error
+            if event.next_ns is not None:
+                ended.next_attempt_time.CopyFrom(timestamp(event.next_ns))
         case Cancelled():
             message.cancelled.reason = event.reason
         case Marker():
@@ -205,6 +218,8 @@ _FIELD: dict[type[Event], str] = {
     Cancelled: "cancelled",
     Expired: "expired",
     Purged: "purged",
+    NoticeBegan: "notice_began",
+    NoticeEnded: "notice_ended",
     ModelOffered: "model_offered",
     Marker: "marker",
 }
@@ -283,6 +298,20 @@ def _from_message(message: event_pb2.Event) -> Event:
             return Expired(id=id_, job_id=job_id, time_ns=time_ns)
         case "purged":
             return Purged(id=id_, job_id=job_id, time_ns=time_ns)
+        case "notice_began":
+            began = message.notice_began
+            return NoticeBegan(id=id_, job_id=job_id, time_ns=time_ns, attempt=began.attempt, until_ns=_time(began.until_time))
+        case "notice_ended":
+            ended = message.notice_ended
+            return NoticeEnded(
+                id=id_,
+                job_id=job_id,
+                time_ns=time_ns,
+                attempt=ended.attempt,
+                delivered=ended.delivered,
+                error=ended.error,
+                next_ns=_time(ended.next_attempt_time) if ended.HasField("next_attempt_time") else None,
+            )
         case "model_offered":
             offered = message.model_offered
             return ModelOffered(

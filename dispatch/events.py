@@ -19,7 +19,7 @@ class Spec:
 
     `stored_bytes` is the size of its inputs; of what is fetched that is what is kept free for it, and stands by item in
     `reserved`, which is empty if nothing is fetched. `retry_of` is the job that it repeats, `retry_request_id` the request_id of
-    the RetryMany that made it; both may be empty.
+    the RetryMany that made it; both may be empty. `webhook` tells whether somebody is to be called when it has ended.
     """
 
     principal: str
@@ -35,6 +35,7 @@ class Spec:
     retry_request_id: str = ""
     stored_bytes: int = 0
     reserved: tuple[int, ...] = ()
+    webhook: bool = False
 
     def __post_init__(self) -> None:
         if self.items < 1 or self.max_attempts < 1:
@@ -122,6 +123,24 @@ class Failed(Event):
     next_attempt_ns: int | None = None
     next_task_id: str = ""
     fetched_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeBegan(Event):
+    """A gateway is about to call the webhook of an ended job, and will tell what came of it before `until_ns`."""
+
+    attempt: int
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeEnded(Event):
+    """A webhook was called. If in vain, `error` says why; the next attempt is due at `next_ns`, and there is none if that is None."""
+
+    attempt: int
+    delivered: bool
+    error: str = ""
+    next_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,8 @@ from dispatch.events import (
     Failed,
     Failure,
     FramesFound,
+    NoticeBegan,
+    NoticeEnded,
     Purged,
     Refused,
     Spec,
@@ -53,6 +55,14 @@ class State(IntEnum):
     @property
     def terminal(self) -> bool:
         return self >= State.SUCCEEDED
+
+
+class Telling(IntEnum):
+    """How far the call of a webhook is, numbered as myeye.v1.WebhookState."""
+
+    PENDING = 1
+    DELIVERED = 2
+    GIVEN_UP = 3
 
 
 class Move(StrEnum):
@@ -165,6 +175,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """The call of a job's webhook, which is no part of its history: the next attempt is not due before `due_ns`."""
+
+    state: Telling = Telling.PENDING
+    attempts: int = 0
+    due_ns: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job and its whole history; entry n of the history has sequence n + 1.
 
@@ -184,6 +204,12 @@ class Job:
     ended_ns: int | None = None
     failure: Failure | None = None
     stored_bytes: int = 0
+    notice: Notice | None = None
+
+    @property
+    def owes_notice(self) -> bool:
+        """Whether it has ended and its webhook is still to be called."""
+        return self.state.terminal and self.notice is not None and self.notice.state is Telling.PENDING
 
     @property
     def visible(self) -> bool:
@@ -312,6 +338,7 @@ def _accept(job: Job | None, event: Accepted) -> Step:
             items=(Item(),) * event.spec.items,
             history=(JobAccepted(event.time_ns, event.spec.items),),
             stored_bytes=event.spec.stored_bytes,
+            notice=Notice() if event.spec.webhook else None,
         )
     )
 
@@ -411,6 +438,26 @@ def _expire(job: Job, event: Expired) -> Step:
     return draft.done() if draft.entries else Step(job, "no item is waiting for its first start")
 
 
+def _begin_notice(job: Job, event: NoticeBegan) -> Step:
+    if not job.owes_notice or job.notice is None:
+        return Step(job, "nobody is to be told, or not now")
+    if event.attempt != job.notice.attempts + 1:
+        return Step(job, "another gateway has this attempt")
+    return Step(replace(job, notice=replace(job.notice, attempts=event.attempt, due_ns=event.until_ns)))
+
+
+def _end_notice(job: Job, event: NoticeEnded) -> Step:
+    if not job.owes_notice or job.notice is None:
+        return Step(job, "nobody is to be told, or not now")
+    if event.delivered:  # late or not: it was told
+        return Step(replace(job, notice=replace(job.notice, state=Telling.DELIVERED, error="")))
+    if event.attempt != job.notice.attempts:
+        return Step(job, "another attempt has begun")
+    if event.next_ns is None:
+        return Step(replace(job, notice=replace(job.notice, state=Telling.GIVEN_UP, error=event.error)))
+    return Step(replace(job, notice=replace(job.notice, due_ns=event.next_ns, error=event.error)))
+
+
 def _purge(job: Job, _: Purged) -> Step:
     return Step(None) if job.state.terminal else Step(job, f"the job is {job.state.name}")
 
@@ -430,5 +477,7 @@ _RULES: Mapping[type[Event], Callable[..., Step]] = MappingProxyType(
         Cancelled: _cancel,
         Expired: _expire,
         Purged: _purge,
+        NoticeBegan: _begin_notice,
+        NoticeEnded: _end_notice,
     }
 )

@@ -14,6 +14,7 @@ from egress.options import EgressOptions
 from gateway.fair_use import FairUse, add_fair_use_flags, read_fair_use
 from gateway.identity.options import IdentityOptions, add_identity_flags, read_identity
 from gateway.tls import TlsOptions, add_tls_flags, read_tls
+from gateway.webhook_options import WebhookOptions, add_webhook_flags, read_webhooks
 from telemetry.endpoint import check_address
 from telemetry.tracing import tracing_wanted
 
@@ -55,6 +56,7 @@ class Config:
     reflection: bool
     fair_use: FairUse
     egress: EgressOptions = field(default_factory=EgressOptions)
+    webhooks: WebhookOptions = field(default_factory=WebhookOptions)
 
     def __post_init__(self) -> None:
         host, colon, port = self.listen.rpartition(":")
@@ -70,6 +72,9 @@ class Config:
             raise ConfigurationError("--heartbeat and --max-queue-length must be positive, --drain and --tombstones not negative")
         if not 1 <= self.max_upload_bytes <= LARGEST_UPLOAD_BYTES or self.upload_ttl_s <= 0:
             raise ConfigurationError(f"--max-upload is from 1 to {LARGEST_UPLOAD_BYTES} bytes, and --upload-ttl positive")
+
+        if self.egress.webhooks_to and self.webhooks.secrets is None:
+            raise ConfigurationError("--webhooks-to needs --webhook-secrets: what is not signed, nobody should believe")
 
     def _unprotected(self) -> str:
         """Say what is missing of what it takes to be reached by others; empty if nothing is."""
@@ -169,6 +174,7 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
     networks = fallback("INTERNAL_NETWORKS", "")
     add("--internal-networks", metavar="LIST", default=networks, help="networks of your own that may be reached, as 10.20.0.0/16")
     add("--egress-ca", metavar="FILE", default=fallback("EGRESS_CA", ""), help="certificates to trust beside the system's")
+    add_webhook_flags(parser, fallback)
     given = parser.parse_args(arguments)
     return Config(
         listen=given.listen,
@@ -192,5 +198,11 @@ def read_config(arguments: Sequence[str], environment: Mapping[str, str], folder
         tls=read_tls(given),
         reflection=given.reflection,
         fair_use=read_fair_use(given),
-        egress=EgressOptions.parse(fetch_from=given.fetch_from, internal_networks=given.internal_networks, ca=given.egress_ca),
+        egress=EgressOptions.parse(
+            fetch_from=given.fetch_from,
+            webhooks_to=given.webhooks_to,
+            internal_networks=given.internal_networks,
+            ca=given.egress_ca,
+        ),
+        webhooks=read_webhooks(given),
     )

@@ -124,6 +124,11 @@ class UriForbidden(Refusal):
         self.field = field
 
 
+class WebhookSecretMissing(Refusal):
+    def __init__(self) -> None:
+        super().__init__("the operator keeps no secret to sign this caller's webhooks with")
+
+
 class RequestIdReused(Refusal):
     def __init__(self, request_id: str, job_id: str) -> None:
         super().__init__(f"request_id {request_id!r} was used for another request, which made job {job_id}")

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 ENQUEUE_GRACE_S = 5.0
 SPREAD_S = 2.0
 RETENTION_EVERY_S = 10.0
+NOTICE_WAIT_S = 30.0
 LAST_LOOK_NS = 60 * 1_000_000_000
 """How long after its end a job is kept whose beginning the log has dropped, for those who watch it."""
 
@@ -114,7 +115,11 @@ class Janitor:
             await self._store.journal.commit(Expired(id=new_event_id(), job_id=job.id, time_ns=time.time_ns()))
 
     async def _purge(self, job: Job) -> None:
-        if job.ended_ns is not None and self._kept_until_ns(job, job.ended_ns) <= time.time_ns():
+        if job.ended_ns is None or self._kept_until_ns(job, job.ended_ns) > time.time_ns():
+            return
+        if job.owes_notice and job.id not in self._cut:  # whose calls come to an end within hours
+            self._add(self._to_purge, time.time() + NOTICE_WAIT_S, job)
+        else:
             await self.purge(job)
 
     async def follow_retention(self) -> None:

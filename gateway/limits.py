@@ -82,6 +82,8 @@ class Limits:
     max_picture_bytes: int = MAX_PICTURE_BYTES
     max_watches: int = 20_000
     max_uploads: int = 32
+    max_webhook_attempts: int = 12
+    webhook_timeout_ns: int = 15 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

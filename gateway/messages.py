@@ -8,7 +8,18 @@ from collections.abc import Iterable
 from google.rpc.status_pb2 import Status
 
 from dispatch.codec import timestamp
-from dispatch.lifecycle import FramesDetected, Item, ItemFinished, ItemRetrying, ItemStarted, Job, JobAccepted, JobFinished, State
+from dispatch.lifecycle import (
+    FramesDetected,
+    Item,
+    ItemFinished,
+    ItemRetrying,
+    ItemStarted,
+    Job,
+    JobAccepted,
+    JobFinished,
+    Notice,
+    State,
+)
 from dispatch.v1.event_pb2 import JobSpec
 from gateway.status import status_of_failure
 from gateway.store import Store
@@ -48,6 +59,8 @@ class Teller:
             message.expire_time.CopyFrom(timestamp(job.ended_ns + job.spec.ttl_ns))
         if job.failure is not None:
             message.error.CopyFrom(status_of_failure(job.failure))
+        if job.notice is not None:
+            message.webhook.CopyFrom(_webhook(job, job.notice))
         if job.state is State.QUEUED:
             message.queue.CopyFrom(self.queue(job))
         for index in range(len(job.items)) if items is None else items:
@@ -125,6 +138,15 @@ def _item(index: int, item: Item, spec: JobSpec) -> job_pb2.Item:
 
 def _video(video: bytes) -> job_pb2.VideoResult:
     return job_pb2.VideoResult.FromString(video)
+
+
+def _webhook(job: Job, notice: Notice) -> job_pb2.Webhook:
+    message = job_pb2.Webhook(
+        state=job_pb2.WebhookState.ValueType(notice.state.value), attempts=notice.attempts, last_error=notice.error
+    )
+    if job.owes_notice and notice.due_ns:
+        message.next_attempt_time.CopyFrom(timestamp(notice.due_ns))
+    return message
 
 
 def _waits_to_be_fetched(job: Job) -> bool:

@@ -68,6 +68,11 @@ class Metrics:
             registry=registry,
         )
         self._dead_letters = Counter("myeye_dead_letters_total", "Dead letters read.", ["reason"], registry=registry)
+        self._webhooks = Counter(
+            "myeye_webhook_calls_total", "Calls of webhooks: delivered, retrying or given_up.", ["outcome"], registry=registry
+        )
+        for outcome in ("delivered", "retrying", "given_up"):
+            self._webhooks.labels(outcome)
         self.orphans_removed = Counter(
             "myeye_orphans_removed_total", "Folders of pictures that no job held, and that were removed.", registry=registry
         )
@@ -90,6 +95,10 @@ class Metrics:
     def refused(self, excess: Exhausted) -> None:
         """Count a refusal; whose it was is not told, for there may be any number of them."""
         self._refused.labels(excess.reason, excess.subject).inc()
+
+    def webhook(self, outcome: str) -> None:
+        """Count a call of a webhook."""
+        self._webhooks.labels(outcome).inc()
 
     def dead_letter(self, reason: str) -> None:
         """Count a dead letter."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from google.protobuf.duration_pb2 import Duration
 
 from dispatch.codec import duration, nanoseconds
 from dispatch.media_type import HEAD_BYTES, is_video, media_type
-from dispatch.uri import MalformedUri, read_uri
+from dispatch.uri import MalformedUri, Uri, read_https_uri, read_uri
 from dispatch.v1.event_pb2 import JobSpec, StoredInput
 from dispatch.v1.remote_pb2 import Remote
 from gateway.errors import InvalidRequest, ModelNotFound, Violation
@@ -143,6 +143,7 @@ def _digest(request: SubmitRequest, pictures: tuple[Picture, ...]) -> bytes:
         priority=request.priority,
         labels=request.labels,
         max_attempts=request.max_attempts,
+        webhook=request.webhook,
         options=request.options if request.HasField("options") else None,
         start_deadline=request.start_deadline if request.HasField("start_deadline") else None,
         execution_timeout=request.execution_timeout if request.HasField("execution_timeout") else None,
@@ -174,6 +175,7 @@ def _spec(request: SubmitRequest, principal: str, model: str, limits: Limits, de
         execution_timeout=_timeout(request, defaults.execution_timeout_ns),
         video_execution_timeout=_timeout(request, defaults.video_execution_timeout_ns),
         max_attempts=request.max_attempts or defaults.max_attempts,
+        webhook=request.webhook,
         ttl=request.ttl if request.HasField("ttl") else duration(defaults.ttl_ns),
     )
 
@@ -227,6 +229,8 @@ def _violations(request: SubmitRequest, limits: Limits, categories: Collection[s
     yield from _inputs(request, limits)
     yield from _options(request.options, limits, categories)
     yield from _labels(request.labels, limits)
+    if request.webhook:
+        yield from _malformed("webhook", request.webhook, read_https_uri)
     if request.priority not in Priority.values():
         yield Violation("priority", f"{request.priority} is not a Priority")
     if not 0 <= request.max_attempts <= limits.max_attempts:
@@ -247,7 +251,7 @@ def _inputs(request: SubmitRequest, limits: Limits) -> Iterator[Violation]:
         if source.WhichOneof("source") is None:
             yield Violation(f"inputs[{index}].source", "must be given: set content, blob or uri")
         elif source.HasField("uri"):
-            yield from _malformed_uri(f"inputs[{index}].uri", source.uri)
+            yield from _malformed(f"inputs[{index}].uri", source.uri, read_uri)
         elif source.HasField("blob"):
             yield from malformed_id(f"inputs[{index}].blob", source.blob)
         elif not source.content:
@@ -255,9 +259,9 @@ def _inputs(request: SubmitRequest, limits: Limits) -> Iterator[Violation]:
         yield from _video(f"inputs[{index}].video", source.video, limits)
 
 
-def _malformed_uri(field: str, uri: str) -> Iterator[Violation]:
+def _malformed(field: str, uri: str, read: Callable[[str], Uri]) -> Iterator[Violation]:
     try:
-        read_uri(uri)
+        read(uri)
     except MalformedUri as error:
         yield Violation(field, str(error))
 

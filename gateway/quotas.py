@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dispatch.errors import ConfigurationError
+from gateway.file_stamp import stamp
 from gateway.quota import NO_LIMIT, Quota
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class Quotas:
         self._own: Mapping[str, Quota] = {}
         self._seen: object = None
         if file is not None:
-            self._seen, self._own = _stamp(file), _read(file, everybody)
+            self._seen, self._own = stamp(file), _read(file, everybody)
 
     def of(self, principal: str) -> Quota:
         return self._own.get(principal, self._everybody)
@@ -40,7 +41,7 @@ class Quotas:
         if self._file is None:
             return
         try:
-            seen = _stamp(self._file)
+            seen = stamp(self._file)
             if seen == self._seen:
                 return
             self._seen = seen
@@ -49,14 +50,6 @@ class Quotas:
             log.error("the quotas stay as they were: %s", error)
         else:
             log.info("the quotas were read again: %d principals have their own", len(self._own))
-
-
-def _stamp(file: Path) -> object:
-    try:
-        status = file.stat()
-    except OSError as error:
-        return str(error)
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _read(file: Path, everybody: Quota) -> Mapping[str, Quota]:

@@ -19,8 +19,11 @@ from dispatch.blobs import open_blobs
 from dispatch.connect import connect
 from dispatch.errors import ConfigurationError
 from dispatch.health import tell_health
+from dispatch.lifecycle import Job
 from dispatch.options import BrokerOptions
 from dispatch.ports import BlobStore, Broker
+from egress.exchange import Exchange
+from egress.resolver import SystemResolver
 from gateway.blob_service import NAME as BLOB_SERVICE
 from gateway.blob_service import BlobService
 from gateway.cancel import Canceller
@@ -36,6 +39,7 @@ from gateway.ledger import Ledger
 from gateway.limits import Defaults, Limits
 from gateway.messages import Teller
 from gateway.metrics import Metrics
+from gateway.notifier import Notifier
 from gateway.observer import Observer
 from gateway.orphans import Orphans
 from gateway.reflection import add_reflection
@@ -52,6 +56,7 @@ from gateway.upload_tally import UploadTally
 from gateway.uploads import Uploads
 from gateway.watch import Watches
 from gateway.watch_many import JointWatches
+from gateway.webhook_secrets import WebhookSecrets
 from gateway.workers import Workers
 from myeye.v1.blob_service_pb2_grpc import add_BlobServiceServicer_to_server
 from myeye.v1.detection_service_pb2 import SessionRequest, WatchManyRequest, WatchRequest, WatchResponse
@@ -94,6 +99,7 @@ async def serve(config: Config, limits: Limits | None = None) -> AsyncIterator[i
         max_upload_bytes=config.max_upload_bytes,
         max_watches=config.fair_use.max_watches,
         max_uploads=config.fair_use.max_uploads,
+        webhook_timeout_ns=int(config.webhooks.timeout_s * 1e9),
     )
     defaults = Defaults(model=config.model, upload_ttl_ns=int(config.upload_ttl_s * 1e9))
     registry = new_registry("gateway")
@@ -134,6 +140,23 @@ async def _serve_with(
     traffic = Traffic(quotas, most_watches=limits.max_watches, most_uploads=limits.max_uploads, on_refused=metrics.refused)
     ledger = Ledger(store, quotas, UploadTally(blobs), metrics.refused)
     uploads = Uploads(blobs, limits, ledger.upload)
+    webhook_secrets = WebhookSecrets(config.webhooks.secrets)
+    resolver = SystemResolver()
+    notifier = Notifier(
+        store,
+        teller,
+        Exchange(allowed=config.egress.webhooks_to, networks=config.egress.networks, resolver=resolver, tls=config.egress.tls()),
+        webhook_secrets,
+        most_attempts=limits.max_webhook_attempts,
+        timeout_s=limits.webhook_timeout_ns / 1e9,
+        backoff=config.webhooks.backoff,
+        on_outcome=metrics.webhook,
+    )
+
+    def accepted(job: Job) -> None:
+        metrics.accepted(job)
+        notifier.accepted(job)
+
     submitter = Submitter(
         store,
         broker.tasks,
@@ -143,7 +166,9 @@ async def _serve_with(
         limits=limits,
         defaults=defaults,
         fetch_from=config.egress.fetch_from,
-        on_accepted=metrics.accepted,
+        webhooks_to=config.egress.webhooks_to,
+        webhook_secrets=webhook_secrets,
+        on_accepted=accepted,
     )
     canceller = Canceller(store, limits)
     janitor = Janitor(store, submitter, blobs, tombstone_s=config.tombstone_s, on_dead_letter=metrics.dead_letter)
@@ -168,6 +193,7 @@ async def _serve_with(
         defaults=defaults,
         tombstone_s=config.tombstone_s,
         uri_sources=config.egress.fetch_from.told,
+        webhook_hosts=config.egress.webhooks_to.told,
     )
     guard = Guard()
     authenticator = config.identity.open()
@@ -195,6 +221,7 @@ async def _serve_with(
             workers.forget_lost()
             quotas.refresh()
             standings.look()
+            webhook_secrets.refresh()
             if store.caught_up:
                 await janitor.sweep()
             await asyncio.sleep(TICK_S)
@@ -210,6 +237,7 @@ async def _serve_with(
             group.create_task(Orphans(store, blobs, on_removed=metrics.orphans_removed.inc).sweep_for_ever()),
             group.create_task(guard.look_for_ever()),
             group.create_task(authenticator.follow()),
+            group.create_task(notifier.work()),
             group.create_task(tick()),
         ]
         try:
@@ -223,6 +251,8 @@ async def _serve_with(
             await server.stop(config.drain_s)
             await uploads.settle()
             await submitter.settle()
+            await notifier.close()
+            resolver.close()
             for task in tasks:
                 task.cancel()
 

@@ -62,6 +62,7 @@ class DetectionService(DetectionServiceServicer):
         defaults: Defaults,
         tombstone_s: float,
         uri_sources: Sequence[str],
+        webhook_hosts: Sequence[str],
     ) -> None:
         self._store = store
         self._submitter = submitter
@@ -80,6 +81,7 @@ class DetectionService(DetectionServiceServicer):
         self._defaults = defaults
         self._tombstone_s = tombstone_s
         self._uri_sources = uri_sources
+        self._webhook_hosts = webhook_hosts
 
     async def Submit(self, request: pb.SubmitRequest, context: Context) -> pb.SubmitResponse:
         job, replayed = await self._submitter.submit(principal_of(context), request)
@@ -171,6 +173,7 @@ class DetectionService(DetectionServiceServicer):
             media_types=MEDIA_TYPES,
             video_media_types=VIDEO_MEDIA_TYPES,
             uri_sources=self._uri_sources,
+            webhook_hosts=self._webhook_hosts,
             version=VERSION,
             server_time=timestamp(time.time_ns()),
             tombstone_retention=duration(int(self._tombstone_s * 1e9)),
@@ -249,4 +252,6 @@ def _limits(limits: Limits) -> capabilities_pb2.Limits:
         max_watches=limits.max_watches,
         max_uploads=limits.max_uploads,
         max_uri_length=limits.max_uri_length,
+        max_webhook_attempts=limits.max_webhook_attempts,
+        webhook_timeout=duration(limits.webhook_timeout_ns),
     )

@@ -42,6 +42,7 @@ CODES: dict[type[Exception], tuple[code_pb2.Code.ValueType, str]] = {
     errors.UploadOffsetOutOfRange: (code_pb2.OUT_OF_RANGE, "UPLOAD_OFFSET"),
     errors.UploadCorrupt: (code_pb2.DATA_LOSS, "UPLOAD_CORRUPT"),
     errors.UriForbidden: (code_pb2.FAILED_PRECONDITION, "URI_FORBIDDEN"),
+    errors.WebhookSecretMissing: (code_pb2.FAILED_PRECONDITION, "WEBHOOK_SECRET_MISSING"),
     errors.RequestIdReused: (code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     errors.QueueIsFull: (code_pb2.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
     errors.SessionWindowFull: (code_pb2.RESOURCE_EXHAUSTED, "SESSION_WINDOW"),

@@ -24,7 +24,7 @@ from dispatch.lifecycle import Job, State
 from dispatch.ports import BlobStore, Lane, Queue, TaskQueue
 from dispatch.shares import share_of
 from dispatch.task import kind_of
-from dispatch.uri import read_uri
+from dispatch.uri import read_https_uri, read_uri
 from dispatch.v1.event_pb2 import JobSpec
 from dispatch.v1.remote_pb2 import Remote
 from dispatch.v1.task_pb2 import Task
@@ -41,6 +41,7 @@ from gateway.errors import (
     Unavailable,
     UploadNotFound,
     UriForbidden,
+    WebhookSecretMissing,
 )
 from gateway.identity.principal import Principal
 from gateway.ids import job_id
@@ -49,6 +50,7 @@ from gateway.limits import Defaults, Limits
 from gateway.order import Folder, Order, Picture, annotated_blob, check_request, read_order, reserving, stored_inputs
 from gateway.store import Store
 from gateway.uploads import Uploads
+from gateway.webhook_secrets import NO_SECRETS, WebhookSecrets
 from myeye.v1.detection_service_pb2 import SubmitRequest
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,8 @@ class Submitter:
         limits: Limits,
         defaults: Defaults,
         fetch_from: Allowed = NOTHING,
+        webhooks_to: Allowed = NOTHING,
+        webhook_secrets: WebhookSecrets = NO_SECRETS,
         storing_limit_s: float = STORING_LIMIT_S,
         on_accepted: Callable[[Job], None] = lambda _: None,
     ) -> None:
@@ -85,6 +89,8 @@ class Submitter:
         self._limits = limits
         self._defaults = defaults
         self._fetch_from = fetch_from
+        self._webhooks_to = webhooks_to
+        self._webhook_secrets = webhook_secrets
         self._storing_limit_s = storing_limit_s
         self._on_accepted = on_accepted
         self._leftovers: set[asyncio.Task[None]] = set()
@@ -93,13 +99,14 @@ class Submitter:
         """Make the job that is asked for, or find the one that an earlier call made: then the second value is true.
 
         Raises:
-            InvalidRequest, ModelNotFound, UriForbidden, UploadNotFound, UploadIncomplete: nothing was done.
+            InvalidRequest, ModelNotFound, UriForbidden, WebhookSecretMissing, UploadNotFound, UploadIncomplete: nothing was done.
             RequestIdReused: its request_id made another job.
             QueueIsFull, Exhausted: nothing was kept.
             BrokerUnavailable, BlobUnavailable, Unavailable: the job may or may not come to be; safe to repeat with a request_id.
         """
         check_request(request, limits=self._limits, defaults=self._defaults, categories=self._categories())
         self._check_uris(request)
+        self._check_webhook(principal, request.webhook)
         uploaded = await self._uploads.wholes(principal.name, [source.blob for source in request.inputs if source.blob])
         order = read_order(request, principal=principal.name, limits=self._limits, defaults=self._defaults, uploaded=uploaded)
         return await self._make(order)
@@ -145,6 +152,15 @@ class Submitter:
                     self._fetch_from.check(read_uri(source.uri))
                 except Forbidden as error:
                     raise UriForbidden(f"inputs[{index}].uri", str(error)) from error
+
+    def _check_webhook(self, principal: Principal, webhook: str) -> None:
+        if webhook:
+            try:
+                self._webhooks_to.check_host(read_https_uri(webhook))
+            except Forbidden as error:
+                raise UriForbidden("webhook", str(error)) from error
+            if not self._webhook_secrets.of(principal.name):
+                raise WebhookSecretMissing
 
     def _categories(self) -> Mapping[str, Collection[str]]:
         known: dict[str, Collection[str]] = {self._defaults.model: ()}

@@ -29,7 +29,7 @@ from myeye.v1 import detection_pb2 as myeye_dot_v1_dot_detection__pb2
 from myeye.v1 import job_pb2 as myeye_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ispatch/v1/event.proto\x12\x0b\x64ispatch.v1\x1a\x18\x64ispatch/v1/remote.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18myeye/v1/detection.proto\x1a\x12myeye/v1/job.proto\",\n\x06Record\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.dispatch.v1.Event\"\xdb\x04\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x0b\x32\x15.dispatch.v1.AcceptedH\x00\x12)\n\x08\x65nqueued\x18\x05 \x01(\x0b\x32\x15.dispatch.v1.EnqueuedH\x00\x12\'\n\x07refused\x18\x06 \x01(\x0b\x32\x14.dispatch.v1.RefusedH\x00\x12\'\n\x07started\x18\x07 \x01(\x0b\x32\x14.dispatch.v1.StartedH\x00\x12+\n\tsucceeded\x18\x08 \x01(\x0b\x32\x16.dispatch.v1.SucceededH\x00\x12%\n\x06\x66\x61iled\x18\t \x01(\x0b\x32\x13.dispatch.v1.FailedH\x00\x12+\n\tcancelled\x18\n \x01(\x0b\x32\x16.dispatch.v1.CancelledH\x00\x12\'\n\x07\x65xpired\x18\x0b \x01(\x0b\x32\x14.dispatch.v1.ExpiredH\x00\x12%\n\x06purged\x18\x0c \x01(\x0b\x32\x13.dispatch.v1.PurgedH\x00\x12\x32\n\rmodel_offered\x18\r \x01(\x0b\x32\x19.dispatch.v1.ModelOfferedH\x00\x12\x30\n\x0c\x66rames_found\x18\x0f \x01(\x0b\x32\x18.dispatch.v1.FramesFoundH\x00\x12%\n\x06marker\x18\x0e \x01(\x0b\x32\x13.dispatch.v1.MarkerH\x00\x42\x06\n\x04kind\"\x99\x01\n\x0bStoredInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x62lob\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12%\n\x05video\x18\x05 \x01(\x0b\x32\x16.myeye.v1.VideoOptions\x12#\n\x06remote\x18\x06 \x01(\x0b\x32\x13.dispatch.v1.Remote\"\xbf\x04\n\x07JobSpec\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12(\n\x06inputs\x18\x02 \x03(\x0b\x32\x18.dispatch.v1.StoredInput\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\x07options\x18\x04 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12\x10\n\x08\x61nnotate\x18\x05 \x01(\x08\x12$\n\x08priority\x18\x06 \x01(\x0e\x32\x12.myeye.v1.Priority\x12\x30\n\x06labels\x18\x07 \x03(\x0b\x32 .dispatch.v1.JobSpec.LabelsEntry\x12\x31\n\x0estart_deadline\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x65xecution_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\n \x01(\x05\x12&\n\x03ttl\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08retry_of\x18\x0c \x01(\t\x12\x18\n\x10retry_request_id\x18\x0f \x01(\t\x12\x13\n\x0btraceparent\x18\r \x01(\t\x12:\n\x17video_execution_timeout\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"F\n\x08\x41\x63\x63\x65pted\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.dispatch.v1.JobSpec\x12\x16\n\x0erequest_digest\x18\x02 \x01(\x0c\"\n\n\x08\x45nqueued\"\x19\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"]\n\x07Started\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\x05 \x01(\x0c\"\x87\x01\n\tSucceeded\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06result\x18\x03 \x01(\x0c\x12\x0f\n\x07timings\x18\x04 \x01(\x0c\x12\r\n\x05video\x18\x05 \x01(\x0c\x12\x1a\n\rfetched_bytes\x18\x06 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_fetched_bytes\"t\n\x0b\x46ramesFound\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06\x66rames\x18\x03 \x01(\x0c\x12\r\n\x05video\x18\x04 \x01(\x0c\x12\x13\n\x0b\x66irst_frame\x18\x05 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x06 \x01(\x05\"\x81\x02\n\x06\x46\x61iled\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\x08 \x01(\x0c\x12%\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x14.dispatch.v1.Failure\x12\x11\n\tretryable\x18\x05 \x01(\x08\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnext_task_id\x18\x07 \x01(\t\x12\x1a\n\rfetched_bytes\x18\t \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_fetched_bytes\"*\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1b\n\tCancelled\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\t\n\x07\x45xpired\"\x08\n\x06Purged\"q\n\x0cModelOffered\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\ncategories\x18\x03 \x03(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x1f\n\x17\x64\x65\x66\x61ult_score_threshold\x18\x05 \x01(\x02\"\x18\n\x06Marker\x12\x0e\n\x06writer\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64ispatch/v1/event.proto\x12\x0b\x64ispatch.v1\x1a\x18\x64ispatch/v1/remote.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18myeye/v1/detection.proto\x1a\x12myeye/v1/job.proto\",\n\x06Record\x12\"\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x12.dispatch.v1.Event\"\xbf\x05\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x08\x61\x63\x63\x65pted\x18\x04 \x01(\x0b\x32\x15.dispatch.v1.AcceptedH\x00\x12)\n\x08\x65nqueued\x18\x05 \x01(\x0b\x32\x15.dispatch.v1.EnqueuedH\x00\x12\'\n\x07refused\x18\x06 \x01(\x0b\x32\x14.dispatch.v1.RefusedH\x00\x12\'\n\x07started\x18\x07 \x01(\x0b\x32\x14.dispatch.v1.StartedH\x00\x12+\n\tsucceeded\x18\x08 \x01(\x0b\x32\x16.dispatch.v1.SucceededH\x00\x12%\n\x06\x66\x61iled\x18\t \x01(\x0b\x32\x13.dispatch.v1.FailedH\x00\x12+\n\tcancelled\x18\n \x01(\x0b\x32\x16.dispatch.v1.CancelledH\x00\x12\'\n\x07\x65xpired\x18\x0b \x01(\x0b\x32\x14.dispatch.v1.ExpiredH\x00\x12%\n\x06purged\x18\x0c \x01(\x0b\x32\x13.dispatch.v1.PurgedH\x00\x12\x32\n\rmodel_offered\x18\r \x01(\x0b\x32\x19.dispatch.v1.ModelOfferedH\x00\x12\x30\n\x0c\x66rames_found\x18\x0f \x01(\x0b\x32\x18.dispatch.v1.FramesFoundH\x00\x12\x30\n\x0cnotice_began\x18\x10 \x01(\x0b\x32\x18.dispatch.v1.NoticeBeganH\x00\x12\x30\n\x0cnotice_ended\x18\x11 \x01(\x0b\x32\x18.dispatch.v1.NoticeEndedH\x00\x12%\n\x06marker\x18\x0e \x01(\x0b\x32\x13.dispatch.v1.MarkerH\x00\x42\x06\n\x04kind\"\x99\x01\n\x0bStoredInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x62lob\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12%\n\x05video\x18\x05 \x01(\x0b\x32\x16.myeye.v1.VideoOptions\x12#\n\x06remote\x18\x06 \x01(\x0b\x32\x13.dispatch.v1.Remote\"\xd0\x04\n\x07JobSpec\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12(\n\x06inputs\x18\x02 \x03(\x0b\x32\x18.dispatch.v1.StoredInput\x12\r\n\x05model\x18\x03 \x01(\t\x12+\n\x07options\x18\x04 \x01(\x0b\x32\x1a.myeye.v1.DetectionOptions\x12\x10\n\x08\x61nnotate\x18\x05 \x01(\x08\x12$\n\x08priority\x18\x06 \x01(\x0e\x32\x12.myeye.v1.Priority\x12\x30\n\x06labels\x18\x07 \x03(\x0b\x32 .dispatch.v1.JobSpec.LabelsEntry\x12\x31\n\x0estart_deadline\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x11\x65xecution_timeout\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\n \x01(\x05\x12&\n\x03ttl\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08retry_of\x18\x0c \x01(\t\x12\x18\n\x10retry_request_id\x18\x0f \x01(\t\x12\x13\n\x0btraceparent\x18\r \x01(\t\x12:\n\x17video_execution_timeout\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07webhook\x18\x10 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"F\n\x08\x41\x63\x63\x65pted\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.dispatch.v1.JobSpec\x12\x16\n\x0erequest_digest\x18\x02 \x01(\x0c\"\n\n\x08\x45nqueued\"\x19\n\x07Refused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"]\n\x07Started\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x0e\n\x06run_id\x18\x03 \x01(\t\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\x05 \x01(\x0c\"\x87\x01\n\tSucceeded\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06result\x18\x03 \x01(\x0c\x12\x0f\n\x07timings\x18\x04 \x01(\x0c\x12\r\n\x05video\x18\x05 \x01(\x0c\x12\x1a\n\rfetched_bytes\x18\x06 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_fetched_bytes\"t\n\x0b\x46ramesFound\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0e\n\x06\x66rames\x18\x03 \x01(\x0c\x12\r\n\x05video\x18\x04 \x01(\x0c\x12\x13\n\x0b\x66irst_frame\x18\x05 \x01(\x05\x12\x13\n\x0b\x66rame_count\x18\x06 \x01(\x05\"\x81\x02\n\x06\x46\x61iled\x12\x0c\n\x04item\x18\x01 \x01(\x05\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\x13\n\x0b\x61\x63\x63\x65pted_id\x18\x08 \x01(\x0c\x12%\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x14.dispatch.v1.Failure\x12\x11\n\tretryable\x18\x05 \x01(\x08\x12\x35\n\x11next_attempt_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cnext_task_id\x18\x07 \x01(\t\x12\x1a\n\rfetched_bytes\x18\t \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_fetched_bytes\"*\n\x07\x46\x61ilure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x1b\n\tCancelled\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\t\n\x07\x45xpired\"\x08\n\x06Purged\"q\n\x0cModelOffered\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\ncategories\x18\x03 \x03(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\x12\x1f\n\x17\x64\x65\x66\x61ult_score_threshold\x18\x05 \x01(\x02\"\x18\n\x06Marker\x12\x0e\n\x06writer\x18\x01 \x01(\t\"N\n\x0bNoticeBegan\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12.\n\nuntil_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"w\n\x0bNoticeEnded\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x11\n\tdelivered\x18\x02 \x01(\x08\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x35\n\x11next_attempt_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,37 +41,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORD']._serialized_start=177
   _globals['_RECORD']._serialized_end=221
   _globals['_EVENT']._serialized_start=224
-  _globals['_EVENT']._serialized_end=827
-  _globals['_STOREDINPUT']._serialized_start=830
-  _globals['_STOREDINPUT']._serialized_end=983
-  _globals['_JOBSPEC']._serialized_start=986
-  _globals['_JOBSPEC']._serialized_end=1561
-  _globals['_JOBSPEC_LABELSENTRY']._serialized_start=1516
-  _globals['_JOBSPEC_LABELSENTRY']._serialized_end=1561
-  _globals['_ACCEPTED']._serialized_start=1563
-  _globals['_ACCEPTED']._serialized_end=1633
-  _globals['_ENQUEUED']._serialized_start=1635
-  _globals['_ENQUEUED']._serialized_end=1645
-  _globals['_REFUSED']._serialized_start=1647
-  _globals['_REFUSED']._serialized_end=1672
-  _globals['_STARTED']._serialized_start=1674
-  _globals['_STARTED']._serialized_end=1767
-  _globals['_SUCCEEDED']._serialized_start=1770
-  _globals['_SUCCEEDED']._serialized_end=1905
-  _globals['_FRAMESFOUND']._serialized_start=1907
-  _globals['_FRAMESFOUND']._serialized_end=2023
-  _globals['_FAILED']._serialized_start=2026
-  _globals['_FAILED']._serialized_end=2283
-  _globals['_FAILURE']._serialized_start=2285
-  _globals['_FAILURE']._serialized_end=2327
-  _globals['_CANCELLED']._serialized_start=2329
-  _globals['_CANCELLED']._serialized_end=2356
-  _globals['_EXPIRED']._serialized_start=2358
-  _globals['_EXPIRED']._serialized_end=2367
-  _globals['_PURGED']._serialized_start=2369
-  _globals['_PURGED']._serialized_end=2377
-  _globals['_MODELOFFERED']._serialized_start=2379
-  _globals['_MODELOFFERED']._serialized_end=2492
-  _globals['_MARKER']._serialized_start=2494
-  _globals['_MARKER']._serialized_end=2518
+  _globals['_EVENT']._serialized_end=927
+  _globals['_STOREDINPUT']._serialized_start=930
+  _globals['_STOREDINPUT']._serialized_end=1083
+  _globals['_JOBSPEC']._serialized_start=1086
+  _globals['_JOBSPEC']._serialized_end=1678
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_start=1633
+  _globals['_JOBSPEC_LABELSENTRY']._serialized_end=1678
+  _globals['_ACCEPTED']._serialized_start=1680
+  _globals['_ACCEPTED']._serialized_end=1750
+  _globals['_ENQUEUED']._serialized_start=1752
+  _globals['_ENQUEUED']._serialized_end=1762
+  _globals['_REFUSED']._serialized_start=1764
+  _globals['_REFUSED']._serialized_end=1789
+  _globals['_STARTED']._serialized_start=1791
+  _globals['_STARTED']._serialized_end=1884
+  _globals['_SUCCEEDED']._serialized_start=1887
+  _globals['_SUCCEEDED']._serialized_end=2022
+  _globals['_FRAMESFOUND']._serialized_start=2024
+  _globals['_FRAMESFOUND']._serialized_end=2140
+  _globals['_FAILED']._serialized_start=2143
+  _globals['_FAILED']._serialized_end=2400
+  _globals['_FAILURE']._serialized_start=2402
+  _globals['_FAILURE']._serialized_end=2444
+  _globals['_CANCELLED']._serialized_start=2446
+  _globals['_CANCELLED']._serialized_end=2473
+  _globals['_EXPIRED']._serialized_start=2475
+  _globals['_EXPIRED']._serialized_end=2484
+  _globals['_PURGED']._serialized_start=2486
+  _globals['_PURGED']._serialized_end=2494
+  _globals['_MODELOFFERED']._serialized_start=2496
+  _globals['_MODELOFFERED']._serialized_end=2609
+  _globals['_MARKER']._serialized_start=2611
+  _globals['_MARKER']._serialized_end=2635
+  _globals['_NOTICEBEGAN']._serialized_start=2637
+  _globals['_NOTICEBEGAN']._serialized_end=2715
+  _globals['_NOTICEENDED']._serialized_start=2717
+  _globals['_NOTICEENDED']._serialized_end=2836
 # @@protoc_insertion_point(module_scope)

@@ -67,6 +67,8 @@ class Event(_message.Message):
     PURGED_FIELD_NUMBER: _builtins.int
     MODEL_OFFERED_FIELD_NUMBER: _builtins.int
     FRAMES_FOUND_FIELD_NUMBER: _builtins.int
+    NOTICE_BEGAN_FIELD_NUMBER: _builtins.int
+    NOTICE_ENDED_FIELD_NUMBER: _builtins.int
     MARKER_FIELD_NUMBER: _builtins.int
     id: _builtins.bytes
     """Identifier of this event, random; the appender knows its own by it."""
@@ -121,6 +123,14 @@ class Event(_message.Message):
         """A run has looked at frames of a video."""
 
     @_builtins.property
+    def notice_began(self) -> Global___NoticeBegan:
+        """A gateway is about to call the webhook of a job that has ended."""
+
+    @_builtins.property
+    def notice_ended(self) -> Global___NoticeEnded:
+        """What came of it."""
+
+    @_builtins.property
     def marker(self) -> Global___Marker:
         """A gateway was here: whoever reads it back knows that it has read all before it."""
 
@@ -141,13 +151,15 @@ class Event(_message.Message):
         purged: Global___Purged | None = ...,
         model_offered: Global___ModelOffered | None = ...,
         frames_found: Global___FramesFound | None = ...,
+        notice_began: Global___NoticeBegan | None = ...,
+        notice_ended: Global___NoticeEnded | None = ...,
         marker: Global___Marker | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "enqueued", b"enqueued", "expired", b"expired", "failed", b"failed", "frames_found", b"frames_found", "kind", b"kind", "marker", b"marker", "model_offered", b"model_offered", "purged", b"purged", "refused", b"refused", "started", b"started", "succeeded", b"succeeded", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "enqueued", b"enqueued", "expired", b"expired", "failed", b"failed", "frames_found", b"frames_found", "kind", b"kind", "marker", b"marker", "model_offered", b"model_offered", "notice_began", b"notice_began", "notice_ended", b"notice_ended", "purged", b"purged", "refused", b"refused", "started", b"started", "succeeded", b"succeeded", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "enqueued", b"enqueued", "expired", b"expired", "failed", b"failed", "frames_found", b"frames_found", "id", b"id", "job_id", b"job_id", "kind", b"kind", "marker", b"marker", "model_offered", b"model_offered", "purged", b"purged", "refused", b"refused", "started", b"started", "succeeded", b"succeeded", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "cancelled", b"cancelled", "enqueued", b"enqueued", "expired", b"expired", "failed", b"failed", "frames_found", b"frames_found", "id", b"id", "job_id", b"job_id", "kind", b"kind", "marker", b"marker", "model_offered", b"model_offered", "notice_began", b"notice_began", "notice_ended", b"notice_ended", "purged", b"purged", "refused", b"refused", "started", b"started", "succeeded", b"succeeded", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["accepted", "enqueued", "refused", "started", "succeeded", "failed", "cancelled", "expired", "purged", "model_offered", "frames_found", "marker"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["accepted", "enqueued", "refused", "started", "succeeded", "failed", "cancelled", "expired", "purged", "model_offered", "frames_found", "notice_began", "notice_ended", "marker"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -240,6 +252,7 @@ class JobSpec(_message.Message):
     RETRY_REQUEST_ID_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     VIDEO_EXECUTION_TIMEOUT_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
     principal: _builtins.str
     """Whose it is; empty without authentication."""
     model: _builtins.str
@@ -256,6 +269,8 @@ class JobSpec(_message.Message):
     """The request_id of the RetryMany that made it; empty of all others."""
     traceparent: _builtins.str
     """W3C traceparent of the call; empty when it was not traced."""
+    webhook: _builtins.str
+    """The address that is called when it has ended; empty: none. It may hold secrets: it is in no answer and in no line of a log."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredInput]:
         """The pictures."""
@@ -302,10 +317,11 @@ class JobSpec(_message.Message):
         retry_request_id: _builtins.str = ...,
         traceparent: _builtins.str = ...,
         video_execution_timeout: _duration_pb2.Duration | None = ...,
+        webhook: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["execution_timeout", b"execution_timeout", "options", b"options", "start_deadline", b"start_deadline", "ttl", b"ttl", "video_execution_timeout", b"video_execution_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "execution_timeout", b"execution_timeout", "inputs", b"inputs", "labels", b"labels", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "principal", b"principal", "priority", b"priority", "retry_of", b"retry_of", "retry_request_id", b"retry_request_id", "start_deadline", b"start_deadline", "traceparent", b"traceparent", "ttl", b"ttl", "video_execution_timeout", b"video_execution_timeout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "execution_timeout", b"execution_timeout", "inputs", b"inputs", "labels", b"labels", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "principal", b"principal", "priority", b"priority", "retry_of", b"retry_of", "retry_request_id", b"retry_request_id", "start_deadline", b"start_deadline", "traceparent", b"traceparent", "ttl", b"ttl", "video_execution_timeout", b"video_execution_timeout", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -707,3 +723,67 @@ class Marker(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Marker: _TypeAlias = Marker  # noqa: Y015
+
+@_typing.final
+class NoticeBegan(_message.Message):
+    """A gateway is about to call the webhook of a job that has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """Which attempt it is, from 1. The first event that names the next attempt has it; no other gateway calls meanwhile."""
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """If nothing is heard of it until then, the gateway was lost, and the next attempt is due."""
+
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoticeBegan: _TypeAlias = NoticeBegan  # noqa: Y015
+
+@_typing.final
+class NoticeEnded(_message.Message):
+    """What came of calling a webhook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """Which attempt it was."""
+    delivered: _builtins.bool
+    """Whether it was taken."""
+    error: _builtins.str
+    """Why not, as clients may see it."""
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When the next attempt is due; absent when there is none."""
+
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        delivered: _builtins.bool = ...,
+        error: _builtins.str = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "delivered", b"delivered", "error", b"error", "next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoticeEnded: _TypeAlias = NoticeEnded  # noqa: Y015

@@ -104,6 +104,8 @@ class Limits(_message.Message):
     MAX_WATCHES_FIELD_NUMBER: _builtins.int
     MAX_UPLOADS_FIELD_NUMBER: _builtins.int
     MAX_URI_LENGTH_FIELD_NUMBER: _builtins.int
+    MAX_WEBHOOK_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    WEBHOOK_TIMEOUT_FIELD_NUMBER: _builtins.int
     max_message_bytes: _builtins.int
     """Size of one gRPC message, in bytes. Beyond it the server's transport answers RESOURCE_EXHAUSTED."""
     max_items_per_job: _builtins.int
@@ -163,7 +165,9 @@ class Limits(_message.Message):
     (TOO_MANY_UPLOADS).
     """
     max_uri_length: _builtins.int
-    """Characters of an `Input.uri`."""
+    """Characters of an `Input.uri`, and of a `SubmitRequest.webhook`."""
+    max_webhook_attempts: _builtins.int
+    """Calls of one job's webhook, before it is given up."""
     @_builtins.property
     def max_start_deadline(self) -> _duration_pb2.Duration:
         """Longest `start_deadline`."""
@@ -179,6 +183,10 @@ class Limits(_message.Message):
     @_builtins.property
     def max_wait(self) -> _duration_pb2.Duration:
         """Longest `WaitRequest.timeout`."""
+
+    @_builtins.property
+    def webhook_timeout(self) -> _duration_pb2.Duration:
+        """How long a webhook may take to answer one call."""
 
     def __init__(
         self,
@@ -214,10 +222,12 @@ class Limits(_message.Message):
         max_watches: _builtins.int = ...,
         max_uploads: _builtins.int = ...,
         max_uri_length: _builtins.int = ...,
+        max_webhook_attempts: _builtins.int = ...,
+        webhook_timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["max_execution_timeout", b"max_execution_timeout", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_wait", b"max_wait"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["max_execution_timeout", b"max_execution_timeout", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_wait", b"max_wait", "webhook_timeout", b"webhook_timeout"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_attempts", b"max_attempts", "max_categories", b"max_categories", "max_category_length", b"max_category_length", "max_execution_timeout", b"max_execution_timeout", "max_fps", b"max_fps", "max_items_per_job", b"max_items_per_job", "max_label_key_length", b"max_label_key_length", "max_label_value_length", b"max_label_value_length", "max_labels", b"max_labels", "max_listed_items", b"max_listed_items", "max_message_bytes", b"max_message_bytes", "max_name_length", b"max_name_length", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_pixels", b"max_pixels", "max_reasons", b"max_reasons", "max_request_id_length", b"max_request_id_length", "max_results", b"max_results", "max_retries", b"max_retries", "max_session_calls", b"max_session_calls", "max_session_jobs", b"max_session_jobs", "max_session_updates", b"max_session_updates", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_upload_bytes", b"max_upload_bytes", "max_uploads", b"max_uploads", "max_uri_length", b"max_uri_length", "max_video_frames", b"max_video_frames", "max_wait", b"max_wait", "max_watch_targets", b"max_watch_targets", "max_watches", b"max_watches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_attempts", b"max_attempts", "max_categories", b"max_categories", "max_category_length", b"max_category_length", "max_execution_timeout", b"max_execution_timeout", "max_fps", b"max_fps", "max_items_per_job", b"max_items_per_job", "max_label_key_length", b"max_label_key_length", "max_label_value_length", b"max_label_value_length", "max_labels", b"max_labels", "max_listed_items", b"max_listed_items", "max_message_bytes", b"max_message_bytes", "max_name_length", b"max_name_length", "max_page_size", b"max_page_size", "max_picture_bytes", b"max_picture_bytes", "max_pixels", b"max_pixels", "max_reasons", b"max_reasons", "max_request_id_length", b"max_request_id_length", "max_results", b"max_results", "max_retries", b"max_retries", "max_session_calls", b"max_session_calls", "max_session_jobs", b"max_session_jobs", "max_session_updates", b"max_session_updates", "max_start_deadline", b"max_start_deadline", "max_ttl", b"max_ttl", "max_upload_bytes", b"max_upload_bytes", "max_uploads", b"max_uploads", "max_uri_length", b"max_uri_length", "max_video_frames", b"max_video_frames", "max_wait", b"max_wait", "max_watch_targets", b"max_watch_targets", "max_watches", b"max_watches", "max_webhook_attempts", b"max_webhook_attempts", "webhook_timeout", b"webhook_timeout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -64,6 +64,7 @@ class SubmitRequest(_message.Message):
     EXECUTION_TIMEOUT_FIELD_NUMBER: _builtins.int
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
     TTL_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call safe to repeat: the same id with the same request returns the same job, with another request it is ALREADY_EXISTS. Set
     by the client, at most `Limits.max_request_id_length` characters; a random UUID is good. Empty: every call makes a job.
@@ -76,6 +77,11 @@ class SubmitRequest(_message.Message):
     """The lane to run in."""
     max_attempts: _builtins.int
     """Attempts of one item before it fails. 0: `Defaults.max_attempts`."""
+    webhook: _builtins.str
+    """Where to POST that the job has ended: https://host/path, of a host that the operator has allowed
+    (`GetCapabilitiesResponse.webhook_hosts`), at most `Limits.max_uri_length` characters. Signed by the Standard Webhooks scheme, at least once,
+    with what Get would tell but for the items. Jobs that Retry makes of this one have it too. No answer repeats it: it may hold secrets.
+    """
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.Input]:
         """The pictures and videos, from 1 to `Limits.max_items_per_job`."""
@@ -114,10 +120,11 @@ class SubmitRequest(_message.Message):
         execution_timeout: _duration_pb2.Duration | None = ...,
         max_attempts: _builtins.int = ...,
         ttl: _duration_pb2.Duration | None = ...,
+        webhook: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["execution_timeout", b"execution_timeout", "options", b"options", "start_deadline", b"start_deadline", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "execution_timeout", b"execution_timeout", "inputs", b"inputs", "labels", b"labels", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "priority", b"priority", "request_id", b"request_id", "start_deadline", b"start_deadline", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "execution_timeout", b"execution_timeout", "inputs", b"inputs", "labels", b"labels", "max_attempts", b"max_attempts", "model", b"model", "options", b"options", "priority", b"priority", "request_id", b"request_id", "start_deadline", b"start_deadline", "ttl", b"ttl", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1481,6 +1488,7 @@ class GetCapabilitiesResponse(_message.Message):
     QUOTA_FIELD_NUMBER: _builtins.int
     HOLDINGS_FIELD_NUMBER: _builtins.int
     URI_SOURCES_FIELD_NUMBER: _builtins.int
+    WEBHOOK_HOSTS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     @_builtins.property
@@ -1525,6 +1533,10 @@ class GetCapabilitiesResponse(_message.Message):
         below that one, "s3://bucket/prefix/". Empty: nothing is fetched here.
         """
 
+    @_builtins.property
+    def webhook_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which hosts a `SubmitRequest.webhook` may name, written like `uri_sources`. Empty: none is called from here."""
+
     def __init__(
         self,
         *,
@@ -1539,10 +1551,11 @@ class GetCapabilitiesResponse(_message.Message):
         quota: _capabilities_pb2.Quota | None = ...,
         holdings: _capabilities_pb2.Holdings | None = ...,
         uri_sources: _abc.Iterable[_builtins.str] | None = ...,
+        webhook_hosts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "holdings", b"holdings", "limits", b"limits", "quota", b"quota", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "holdings", b"holdings", "limits", b"limits", "media_types", b"media_types", "models", b"models", "quota", b"quota", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention", "uri_sources", b"uri_sources", "version", b"version", "video_media_types", b"video_media_types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["defaults", b"defaults", "holdings", b"holdings", "limits", b"limits", "media_types", b"media_types", "models", b"models", "quota", b"quota", "server_time", b"server_time", "tombstone_retention", b"tombstone_retention", "uri_sources", b"uri_sources", "version", b"version", "video_media_types", b"video_media_types", "webhook_hosts", b"webhook_hosts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

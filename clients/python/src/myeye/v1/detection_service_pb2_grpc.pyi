@@ -48,7 +48,8 @@ class DetectionServiceStub:
     counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
     NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
     `upload_id` names it. The same bytes are the same request, uploaded or not.
-    FAILED_PRECONDITION (URI_FORBIDDEN) for an `Input.uri` that the operator has not allowed; the metadata `field` names it. What becomes of
+    FAILED_PRECONDITION (WEBHOOK_SECRET_MISSING) for a `webhook` if the operator keeps no secret for the caller to sign it with.
+    FAILED_PRECONDITION (URI_FORBIDDEN) for an `Input.uri` or `webhook` that the operator has not allowed; the metadata `field` names it. What becomes of
     the others is the items' to tell. The same address is the same request, whatever lies there.
     RESOURCE_EXHAUSTED (QUEUE_FULL; QUOTA_JOBS, QUOTA_ITEMS, QUOTA_BYTES, see `Quota`) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
     """
@@ -154,7 +155,8 @@ class DetectionServiceAsyncStub(DetectionServiceStub):
     counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
     NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
     `upload_id` names it. The same bytes are the same request, uploaded or not.
-    FAILED_PRECONDITION (URI_FORBIDDEN) for an `Input.uri` that the operator has not allowed; the metadata `field` names it. What becomes of
+    FAILED_PRECONDITION (WEBHOOK_SECRET_MISSING) for a `webhook` if the operator keeps no secret for the caller to sign it with.
+    FAILED_PRECONDITION (URI_FORBIDDEN) for an `Input.uri` or `webhook` that the operator has not allowed; the metadata `field` names it. What becomes of
     the others is the items' to tell. The same address is the same request, whatever lies there.
     RESOURCE_EXHAUSTED (QUEUE_FULL; QUOTA_JOBS, QUOTA_ITEMS, QUOTA_BYTES, see `Quota`) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
     """
@@ -263,7 +265,8 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
         counts them. NOT_FOUND (MODEL_NOT_FOUND) for an unknown model; the metadata `models` lists those there are. ALREADY_EXISTS (REQUEST_ID_REUSED) when the request_id was used with another request.
         NOT_FOUND (UPLOAD_NOT_FOUND) and FAILED_PRECONDITION (UPLOAD_INCOMPLETE) for an `Input.blob`, also when the call is repeated; the metadata
         `upload_id` names it. The same bytes are the same request, uploaded or not.
-        FAILED_PRECONDITION (URI_FORBIDDEN) for an `Input.uri` that the operator has not allowed; the metadata `field` names it. What becomes of
+        FAILED_PRECONDITION (WEBHOOK_SECRET_MISSING) for a `webhook` if the operator keeps no secret for the caller to sign it with.
+        FAILED_PRECONDITION (URI_FORBIDDEN) for an `Input.uri` or `webhook` that the operator has not allowed; the metadata `field` names it. What becomes of
         the others is the items' to tell. The same address is the same request, whatever lies there.
         RESOURCE_EXHAUSTED (QUEUE_FULL; QUOTA_JOBS, QUOTA_ITEMS, QUOTA_BYTES, see `Quota`) with QuotaFailure and RetryInfo. UNAVAILABLE is safe to repeat with the same request_id.
         """

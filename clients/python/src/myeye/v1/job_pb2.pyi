@@ -95,6 +95,34 @@ STATE_EXPIRED: State.ValueType  # 7
 """`start_deadline` passed before any worker took it."""
 Global___State: _TypeAlias = State  # noqa: Y015
 
+class _WebhookState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WebhookStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WEBHOOK_STATE_UNSPECIFIED: _WebhookState.ValueType  # 0
+    """Never sent."""
+    WEBHOOK_STATE_PENDING: _WebhookState.ValueType  # 1
+    """It is to be called when the job has ended, or is being called, or will be called again."""
+    WEBHOOK_STATE_DELIVERED: _WebhookState.ValueType  # 2
+    """It has answered with 2xx."""
+    WEBHOOK_STATE_GIVEN_UP: _WebhookState.ValueType  # 3
+    """It was called in vain `Limits.max_webhook_attempts` times, is GONE (410), or must not be called."""
+
+class WebhookState(_WebhookState, metaclass=_WebhookStateEnumTypeWrapper):
+    """How far the call of a job's webhook is."""
+
+WEBHOOK_STATE_UNSPECIFIED: WebhookState.ValueType  # 0
+"""Never sent."""
+WEBHOOK_STATE_PENDING: WebhookState.ValueType  # 1
+"""It is to be called when the job has ended, or is being called, or will be called again."""
+WEBHOOK_STATE_DELIVERED: WebhookState.ValueType  # 2
+"""It has answered with 2xx."""
+WEBHOOK_STATE_GIVEN_UP: WebhookState.ValueType  # 3
+"""It was called in vain `Limits.max_webhook_attempts` times, is GONE (410), or must not be called."""
+Global___WebhookState: _TypeAlias = WebhookState  # noqa: Y015
+
 @_typing.final
 class Input(_message.Message):
     """One picture or video to look at. Set by the client."""
@@ -481,6 +509,7 @@ class Job(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     RETRY_OF_FIELD_NUMBER: _builtins.int
     PRINCIPAL_FIELD_NUMBER: _builtins.int
+    WEBHOOK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier, given by the gateway: 26 characters of lower-case base32 (128 bits)."""
     state: Global___State.ValueType
@@ -541,6 +570,10 @@ class Job(_message.Message):
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___Item]:
         """The items, in the order of the request. List leaves them out, or gives only what did not succeed: `ListRequest.with_failed_items`."""
 
+    @_builtins.property
+    def webhook(self) -> Global___Webhook:
+        """How far the call of its webhook is; absent if it has none. No event of the job tells of this."""
+
     def __init__(
         self,
         *,
@@ -563,11 +596,48 @@ class Job(_message.Message):
         items: _abc.Iterable[Global___Item] | None = ...,
         retry_of: _builtins.str = ...,
         principal: _builtins.str = ...,
+        webhook: Global___Webhook | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "options", b"options", "progress", b"progress", "queue", b"queue", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "options", b"options", "progress", b"progress", "queue", b"queue", "start_time", b"start_time", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "id", b"id", "items", b"items", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "options", b"options", "principal", b"principal", "priority", b"priority", "progress", b"progress", "queue", b"queue", "retry_of", b"retry_of", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotate", b"annotate", "attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "id", b"id", "items", b"items", "labels", b"labels", "last_sequence", b"last_sequence", "model", b"model", "options", b"options", "principal", b"principal", "priority", b"priority", "progress", b"progress", "queue", b"queue", "retry_of", b"retry_of", "start_time", b"start_time", "state", b"state", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
+
+@_typing.final
+class Webhook(_message.Message):
+    """The call of a job's webhook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    LAST_ERROR_FIELD_NUMBER: _builtins.int
+    NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    state: Global___WebhookState.ValueType
+    """How far it is."""
+    attempts: _builtins.int
+    """Calls that were begun."""
+    last_error: _builtins.str
+    """Why the newest one was in vain. Empty if none was."""
+    @_builtins.property
+    def next_attempt_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is called again, at the earliest."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___WebhookState.ValueType = ...,
+        attempts: _builtins.int = ...,
+        last_error: _builtins.str = ...,
+        next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Webhook: _TypeAlias = Webhook  # noqa: Y015
