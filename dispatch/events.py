@@ -135,7 +135,7 @@ class NoticeBegan(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeEnded(Event):
-    """A webhook was called. If in vain, `error` says why; the next attempt is due at `next_ns`, and there is none if that is None."""
+    """A webhook was called. In vain: `error` says why, and the next attempt is due at `next_ns`; None: there is none."""
 
     attempt: int
     delivered: bool

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dispatch.secrets import SECRETS as IN_FILES
 from edge.config import read_order
@@ -18,6 +19,7 @@ from scripts.make_secrets import FILES, PRIVATE
 from tests.compose import FILE, ROOT, SECRETS, read_compose
 from worker.config import read_config as read_worker_config
 
+WEBHOOKS = ROOT / "deploy" / "compose" / "webhooks.yml"
 OURS = ("gateway", "worker", "fetching-worker", "edge")
 READ = ("MYEYE_TOKENS", "MYEYE_EDGE_TLS_CERTIFICATE", "MYEYE_EDGE_TLS_KEY")
 """Settings that are files."""
@@ -125,6 +127,21 @@ def test_workers_that_fetch_are_others_in_a_network_with_a_way_out(compose: dict
     assert {key: fetching[key] for key in ("image", "secrets", "volumes")} == {
         key: worker[key] for key in ("image", "secrets", "volumes")
     }
+
+
+def test_gateways_get_a_way_out_only_with_webhooks(compose: dict[str, Any], tmp_path: Path):
+    subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(WEBHOOKS)],
+        check=True,
+        timeout=60,
+    )
+    gateway, more = compose["services"]["gateway"], yaml.safe_load(WEBHOOKS.read_text())["services"]["gateway"]
+    assert gateway["networks"] == ["inside"]
+    assert set(more["networks"]) <= set(compose["networks"])
+    environment = gateway["environment"] | more["environment"] | {"MYEYE_WEBHOOKS_TO": "https://hooks.example.com"}
+    config = read_gateway_config([], environment | {"MYEYE_LISTEN": "0.0.0.0:50051"}, tmp_path)
+    assert config.egress.webhooks_to
+    assert str(config.webhooks.secrets) == "/run/secrets/webhook-secrets"
 
 
 def test_what_is_mounted_is_there(compose: dict[str, Any]):

@@ -19,6 +19,8 @@ from dispatch.events import (
     FramesFound,
     Marker,
     ModelOffered,
+    NoticeBegan,
+    NoticeEnded,
     Purged,
     Refused,
     Started,
@@ -36,7 +38,11 @@ TASKS = st.sampled_from(["t1", "t2", "t3"])
 
 def spec() -> bytes:
     message = JobSpec(
-        inputs=[StoredInput(name="a"), StoredInput(name="b")], max_attempts=2, model="m", labels={"k": "v", "a": "b"}
+        inputs=[StoredInput(name="a"), StoredInput(name="b")],
+        max_attempts=2,
+        model="m",
+        labels={"k": "v", "a": "b"},
+        webhook="https://images.example.com",
     )
     return message.SerializeToString(deterministic=True)
 
@@ -83,6 +89,14 @@ def events(draw: st.DrawFn) -> Event:
                 Cancelled(**common, reason="enough"),
                 Expired(**common),
                 Purged(**common),
+                NoticeBegan(**common, attempt=draw(st.integers(0, 3)), until_ns=draw(st.integers(0, 2**60))),
+                NoticeEnded(
+                    **common,
+                    attempt=draw(st.integers(0, 3)),
+                    delivered=draw(st.booleans()),
+                    error="it answers 500",
+                    next_ns=draw(st.none() | st.integers(0, 2**60)),
+                ),
                 ModelOffered(
                     **(common | {"job_id": ""}),
                     worker="w",

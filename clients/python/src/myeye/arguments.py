@@ -96,6 +96,7 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--deadline", type=seconds, metavar="TIME", help="pictures not begun by then expire, as 5m")
     run.add_argument("--execution-timeout", type=seconds, metavar="TIME", help="limit of one attempt of one picture, as 30s")
     run.add_argument("--max-attempts", type=int, default=0, metavar="N", help="attempts of one picture before it fails")
+    run.add_argument("--webhook", metavar="URL", help="what the service is to call when the job has ended: https://host/path")
     run.add_argument("--request-id", metavar="ID", help="the same id with the same request gives the same job again")
 
 
@@ -152,5 +153,6 @@ def submit_options(arguments: argparse.Namespace) -> SubmitOptions:
         start_deadline=arguments.deadline,
         execution_timeout=arguments.execution_timeout,
         max_attempts=arguments.max_attempts,
+        webhook=arguments.webhook,
         request_id=arguments.request_id,
     )

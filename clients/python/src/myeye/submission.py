@@ -50,6 +50,8 @@ class SubmitOptions(TypedDict, total=False):
     """Attempts of one picture before it fails."""
     ttl: Seconds | None
     """How long the finished job is kept."""
+    webhook: str | None
+    """Where the service is to POST that the job has ended: https://host/path, of a host that its operator has allowed."""
     request_id: str | None
     """The same id with the same request gives the same job. Left out, a random one makes the call's own retries safe."""
 
@@ -74,6 +76,7 @@ def submit_request(inputs: Iterable[Input], options: SubmitOptions) -> SubmitReq
         execution_timeout=duration(options.get("execution_timeout")),
         max_attempts=options.get("max_attempts", 0),
         ttl=duration(options.get("ttl")),
+        webhook=options.get("webhook") or "",
     )
 
 
