@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dispatch.errors import BrokerUnavailable
-from dispatch.events import ModelOffered, Purged
+from dispatch.events import ModelOffered, NoticeBegan, NoticeEnded, Purged
 from dispatch.fold import Change, Fold
 from dispatch.journal import Journal
 from dispatch.lifecycle import Job, State
@@ -224,7 +224,8 @@ class Store:
         self.holdings.on_change(change)
         for observe in self.observers:
             observe(change)
-        self.wake(change.event.job_id)
+        if not isinstance(change.event, NoticeBegan | NoticeEnded):  # watchers are told nothing of these
+            self.wake(change.event.job_id)
 
     def _remove(self, job: Job, change: Change) -> None:
         keys = self._keys[job.spec.principal]

@@ -6,10 +6,17 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 import os
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import pytest
+
+from gateway.webhook_message import headers_of
 from harness.https import Asked, Authority, ok, serving
 from myeye import AsyncClient
 from myeye.v1.job_pb2 import WEBHOOK_STATE_DELIVERED, Job
@@ -61,3 +68,37 @@ async def test_a_gateway_that_is_killed_while_it_calls_is_followed_by_another(
     assert all(signed_with(secret, asked) for asked in host.asked)
     assert not re.search("s3cr3t|whsec_", logs)
     assert len(events) == after.last_sequence
+
+
+def verifiers() -> dict[str, str]:
+    """Give the code that the documentation shows, by language."""
+    page = Path(__file__).parents[2] / "docs" / "webhooks.md"
+    return dict(re.findall(r"```(python|js)\n(.*?)```", page.read_text(), re.DOTALL))
+
+
+@pytest.mark.parametrize("language", ["python", "js"])
+@pytest.mark.parametrize("trick", ["", "body", "old"])
+def test_what_the_documentation_shows_verifies(language: str, trick: str) -> None:
+    secret = os.urandom(32)
+    now_s = int(time.time()) - (301 if trick == "old" else 0)
+    body = '{"type":"job.succeeded","who":"küche"}'.encode()
+    headers = dict(headers_of("abc", body, [os.urandom(24), secret], now_s))
+    given = [f"whsec_{base64.b64encode(secret).decode()}", headers, (body + b" " * (trick == "body")).decode()]
+    if language == "python":
+        code, command = (
+            "import json, sys\nsecret, headers, body = json.load(sys.stdin)\nverify(secret, headers, body.encode())",
+            [sys.executable],
+        )
+    else:
+        code = 'const [s, h, b] = JSON.parse(require("node:fs").readFileSync(0)); verify(s, h, Buffer.from(b));'
+        command = ["node"]
+    flag = "-c" if language == "python" else "-e"
+    ran = subprocess.run(
+        [*command, flag, f"{verifiers()[language]}\n{code}"],
+        input=json.dumps(given).encode(),
+        capture_output=True,
+        timeout=LIMIT_S,
+    )
+    assert (ran.returncode == 0) is (not trick), ran.stderr.decode()
+    why = {"": "", "body": "not from myeye", "old": "too old"}[trick]
+    assert why in ran.stderr.decode()

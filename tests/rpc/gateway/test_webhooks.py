@@ -25,6 +25,7 @@ from dispatch.uri import MAX_URI_LENGTH
 from egress.options import EgressOptions
 from gateway.config import read_config
 from gateway.limits import Limits
+from gateway.notifier import AT_ONCE_EACH
 from gateway.webhook_options import WebhookOptions
 from gateway.webhook_secrets import WebhookSecrets
 from harness.https import Asked, Authority, Host, ok, redirect, serving
@@ -303,6 +304,40 @@ async def test_a_deleted_job_is_told_of_no_more_and_a_kept_one_waits_for_its_cal
         assert ids.count(f"job_{deleted.id}") <= 1, "one may have been under way"
         host.answers["/hook"] = ok(b"")
         await told(front, kept.id)
+
+
+async def test_a_retry_is_told_too(calling, hand, host):
+    async with calling() as front:
+        job = await front.submit(webhook=host.url("/hook"))
+        await front.stub.Cancel(pb.CancelRequest(job_id=job.id))
+        await told(front, job.id)
+        again = (await front.stub.Retry(pb.RetryRequest(job_id=job.id))).job
+        await front.stub.Cancel(pb.CancelRequest(job_id=again.id))
+        await told(front, again.id)
+    assert [asked.headers["webhook-id"] for asked in host.asked] == [f"job_{each.id}" for each in (job, again)]
+
+
+async def test_a_slow_receiver_of_one_principal_is_called_a_few_times_at_once_only(calling, hand, host):
+    go = asyncio.Event()
+
+    async def slow(writer: asyncio.StreamWriter) -> None:
+        await go.wait()
+        writer.write(ok(b""))
+        await writer.drain()
+
+    host.answers["/hook"] = slow
+    async with calling() as front:
+        jobs = [await front.submit(webhook=host.url("/hook")) for _ in range(AT_ONCE_EACH + 4)]
+        for job in jobs:
+            await front.stub.Cancel(pb.CancelRequest(job_id=job.id))
+        async with asyncio.timeout(LIMIT_S):
+            await host.until_asked(AT_ONCE_EACH)
+        begun = [(await front.stub.Get(pb.GetRequest(job_id=job.id))).job.webhook.attempts for job in jobs]
+        assert sum(begun) == len(host.asked) == AT_ONCE_EACH
+        go.set()
+        for job in jobs:
+            await told(front, job.id)
+    assert len(host.asked) == len(jobs)
 
 
 async def test_what_was_owed_when_all_gateways_went_is_told_when_one_comes(calling, start, hand, host):
