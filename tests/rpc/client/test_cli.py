@@ -107,9 +107,10 @@ async def test_options_reach_the_service(gateway, run, picture):
     await run(
         *("submit", picture, "--model", "m", "--threshold", "0", "--max-results", "3", "--except", "dog,traffic light"),
         *("--except", "cat", "--priority", "high", "--label", "a=b=c", "--ttl", "2h", "--deadline", "5m"),
-        *("--execution-timeout", "500ms", "--max-attempts", "2"),
+        *("--execution-timeout", "500ms", "--max-attempts", "2", "--webhook", "https://hooks.example.com/x"),
     )
     request = gateway.requests["Submit"][0]
+    assert request.webhook == "https://hooks.example.com/x"
     assert (request.model, request.options.score_threshold, request.options.max_results) == ("m", 0.0, 3)
     assert list(request.options.category_denylist) == ["dog", "traffic light", "cat"]
     assert (request.priority, dict(request.labels), request.max_attempts) == (3, {"a": "b=c"}, 2)
