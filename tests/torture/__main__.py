@@ -32,9 +32,10 @@ def main(arguments: Sequence[str]) -> int:
         torture(folder / "site", seed=given.seed, duration_s=given.minutes * 60, nodes=NODES[given.broker], kinds=given.fault)
     )
     print("\n".join(lines(verdict)))
-    if not verdict.breaches:
+    failed = bool(verdict.breaches or verdict.missed)
+    if not failed:
         shutil.rmtree(folder)
-    return 1 if verdict.breaches else 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

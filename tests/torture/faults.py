@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 
 from harness.process import Process
 from harness.proxy import Proxy
-from harness.rabbit import RabbitNode
 from tests.torture.clock import set_clock
 from tests.torture.disk import Trouble, trouble_disk
 from tests.torture.retention import cut_embedded, cut_stream
+from tests.torture.schedule import EVERYTHING
 from tests.torture.site import DETECTORS, GATEWAYS, WORKERS, Site
 
 JUMPS_S = (3600.0, -3600.0, 86_400.0, -86_400.0)
 SLOW_S = 0.2
-EVERYTHING = "everything"
+THERE_S = 40.0
+"""How long is waited for what shall be harmed: it may be starting."""
+NODE_S = 15.0
+"""What RabbitMQ takes to do or undo something, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +34,60 @@ class Way:
     harm: Callable[[Site, int], None]
     heal: Callable[[Site, int], None]
     occupies: Callable[[int], str]
+    allow_s: float = 2.0
+
+
+class Missed(Exception):
+    """There was nothing to harm."""
 
 
 def ways_of(site: Site) -> Mapping[str, Way]:
     """Give the kinds of fault that a site can suffer."""
-    return {**COMMON, **(_node_ways(len(site.nodes)) if site.cluster else EMBEDDED)}
+    return {**COMMON, **(node_ways(len(site.nodes)) if site.cluster else EMBEDDED)}
+
+
+def _await(there: Callable[[], bool], what: str) -> None:
+    end_s = time.monotonic() + THERE_S
+    while not there():
+        if time.monotonic() > end_s:
+            raise Missed(f"{what} was not there for {THERE_S:g} s")
+        time.sleep(0.05)
 
 
 def _kill(process: Process) -> None:
-    if process.running:
-        process.kill()
+    _await(lambda: process.running, process.name)
+    process.kill()
 
 
-def _signal(process: Process | RabbitNode, number: signal.Signals) -> None:
+def _freeze(process: Process) -> None:
+    _await(lambda: process.running, process.name)
+    process.send(signal.SIGSTOP)
+
+
+def _thaw(process: Process) -> None:
     if process.running:
-        process.send(number)
+        process.send(signal.SIGCONT)
 
 
 def _signal_detector(site: Site, target: int, number: signal.Signals) -> None:
-    children = site.detectors(target // DETECTORS)
-    if len(children) > target % DETECTORS:
+    """Signal one of a worker's processes; should it end in that moment, the next one in its place."""
+    worker, place = divmod(target, DETECTORS)
+
+    def signalled() -> bool:
+        children = site.detectors(worker)
         with suppress(psutil.NoSuchProcess):
-            children[target % DETECTORS].send_signal(number)
+            if len(children) > place:
+                children[place].send_signal(number)
+                return True
+        return False
+
+    _await(signalled, f"detector {target}")
+
+
+def _thaw_detectors(site: Site, target: int) -> None:
+    for child in site.detectors(target // DETECTORS):
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(signal.SIGCONT)
 
 
 def _process_ways(name: str, count: int, choose: Callable[[Site, int], Process]) -> dict[str, Way]:
@@ -62,8 +98,8 @@ def _process_ways(name: str, count: int, choose: Callable[[Site, int], Process])
         f"kill {name}": Way(count, lambda s, t: _kill(choose(s, t)), lambda s, t: _start(s, choose(s, t)), occupies),
         f"freeze {name}": Way(
             count,
-            lambda s, t: _signal(choose(s, t), signal.SIGSTOP),
-            lambda s, t: _signal(choose(s, t), signal.SIGCONT),
+            lambda s, t: _freeze(choose(s, t)),
+            lambda s, t: _thaw(choose(s, t)),
             occupies,
         ),
     }
@@ -150,11 +186,11 @@ COMMON: Mapping[str, Way] = {
     "freeze detector": Way(
         WORKERS * DETECTORS,
         lambda s, t: _signal_detector(s, t, signal.SIGSTOP),
-        lambda s, t: _signal_detector(s, t, signal.SIGCONT),
+        _thaw_detectors,
         lambda t: f"worker {t // DETECTORS}",
     ),
     **_link_ways("client", GATEWAYS, lambda site, target: site.fronts[target]),
-    "kill everything": Way(1, _kill_all, _start_all, lambda _: EVERYTHING),
+    "kill everything": Way(1, _kill_all, _start_all, lambda _: EVERYTHING, allow_s=5.0),
     "blob store away": Way(1, _blobs_away, _blobs_back, lambda _: "blobs"),
     "blob store full": _disk_way(Trouble.FULL),
     "blob store read-only": _disk_way(Trouble.READ_ONLY),
@@ -178,36 +214,34 @@ def _each_node(site: Site, *command: str) -> None:
             node.ctl(*command)
 
 
-def _node_ways(count: int) -> Mapping[str, Way]:
+def node_ways(count: int) -> Mapping[str, Way]:
     return {
-        "kill node": Way(count, lambda s, t: _kill_node(s.nodes[t]), lambda s, t: s.start_nodes(), lambda t: "nodes"),
+        "kill everything": replace(COMMON["kill everything"], allow_s=2 * NODE_S),
+        "kill node": Way(count, lambda s, t: s.nodes[t].kill(), lambda s, t: s.start_nodes(), lambda t: "nodes", NODE_S),
         "freeze node": Way(
             count,
-            lambda s, t: _signal(s.nodes[t], signal.SIGSTOP),
-            lambda s, t: _signal(s.nodes[t], signal.SIGCONT),
+            lambda s, t: s.nodes[t].send(signal.SIGSTOP),
+            lambda s, t: s.nodes[t].send(signal.SIGCONT),
             lambda t: "nodes",
         ),
-        "retention": Way(1, _cut_stream, lambda s, t: None, lambda t: "nodes"),
-        "restart broker": Way(1, lambda s, t: _stop_nodes(s), lambda s, t: s.start_nodes(), lambda t: "nodes"),
+        "retention": Way(1, _cut_stream, lambda s, t: None, lambda t: "nodes", NODE_S),
+        "restart broker": Way(1, lambda s, t: _stop_nodes(s), lambda s, t: s.start_nodes(), lambda t: "nodes", 2 * NODE_S),
         "disk alarm": Way(
             1,
             lambda s, t: _each_node(s, "set_disk_free_limit", "1000000GB"),
             lambda s, t: _each_node(s, "set_disk_free_limit", "50MB"),
             lambda t: "nodes",
+            NODE_S,
         ),
         "memory alarm": Way(
             1,
             lambda s, t: _each_node(s, "set_vm_memory_high_watermark", "0.00001"),
             lambda s, t: _each_node(s, "set_vm_memory_high_watermark", "0.6"),
             lambda t: "nodes",
+            NODE_S,
         ),
         **_link_ways("broker", GATEWAYS + WORKERS, lambda site, target: site.backs[target]),
     }
-
-
-def _kill_node(node: RabbitNode) -> None:
-    if node.running:
-        node.kill()
 
 
 def _stop_nodes(site: Site) -> None:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.torture.faults import EVERYTHING, Way
-from tests.torture.schedule import Fault
+from tests.torture.faults import Missed, Way
+from tests.torture.schedule import Fault, conflict
 from tests.torture.site import Site
 
 log = logging.getLogger(__name__)
@@ -27,45 +27,46 @@ class Inflicted:
 
 @dataclass(slots=True)
 class Nemesis:
-    """Goes through a schedule. What a fault occupies is left alone until it is healed; faults of other things overlap.
+    """Goes through a schedule, leaving nothing out: a fault waits until what it occupies is free, in the schedule's order.
 
-    One of everything waits until all others are healed, and none begins beside it.
+    Faults of other things overlap. One of everything waits until all before it are healed, and none after it begins beside it.
     """
 
     site: Site
     ways: Mapping[str, Way]
     faults: Sequence[Fault]
     inflicted: list[Inflicted] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-    _occupied: set[str] = field(default_factory=set)
-    _healed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    missed: list[str] = field(default_factory=list)
+    """What was planned and could not be done, and why."""
+
+    @property
+    def planned(self) -> Counter[str]:
+        return Counter(fault.kind for fault in self.faults)
 
     async def run(self) -> None:
         """Return when the last fault is healed."""
         begun_s = time.monotonic()
+        healed = [asyncio.Event() for _ in self.faults]
+        wants = [self.ways[fault.kind].occupies(fault.target) for fault in self.faults]
         async with asyncio.TaskGroup() as group:
-            for fault in self.faults:
-                await asyncio.sleep(max(0.0, begun_s + fault.at_s - time.monotonic()))
-                group.create_task(self._inflict(fault, begun_s))
+            for number, fault in enumerate(self.faults):
+                before = [healed[other] for other in range(number) if conflict(wants[other], wants[number])]
+                group.create_task(self._inflict(fault, begun_s, before, healed[number]))
 
-    async def _inflict(self, fault: Fault, begun_s: float) -> None:
+    async def _inflict(self, fault: Fault, begun_s: float, before: Sequence[asyncio.Event], healed: asyncio.Event) -> None:
+        await asyncio.sleep(max(0.0, begun_s + fault.at_s - time.monotonic()))
+        for each in before:
+            await each.wait()
         way = self.ways[fault.kind]
-        occupied = way.occupies(fault.target)
-        if occupied in self._occupied or EVERYTHING in self._occupied:
-            self.left_out[fault.kind] += 1
-            return
-        self._occupied.add(occupied)
-        if occupied == EVERYTHING:
-            async with self._healed:
-                await self._healed.wait_for(lambda: len(self._occupied) == 1)
-        log.info("%s", fault)
         start_s = time.monotonic() - begun_s
+        log.info("%s%s", fault, f", {start_s - fault.at_s:.0f} s late" if start_s - fault.at_s >= 1 else "")
         try:
             await asyncio.to_thread(way.harm, self.site, fault.target)
             await asyncio.sleep(fault.length_s)
+        except Missed as error:
+            self.missed.append(f"{fault}: {error}")
+            return
         finally:
             await asyncio.to_thread(way.heal, self.site, fault.target)
-            self._occupied.discard(occupied)
-            async with self._healed:
-                self._healed.notify_all()
+            healed.set()
         self.inflicted.append(Inflicted(fault, start_s, time.monotonic() - begun_s))

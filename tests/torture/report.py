@@ -18,13 +18,14 @@ def lines(verdict: Verdict) -> Iterator[str]:
     )
     if verdict.refused:
         yield f"refused: {dict(sorted(verdict.refused.items()))}"
-    yield f"{'fault':<22}{'times':>6}{'longest without an accepted Submit':>36}"
-    for kind, count in sorted(Counter(each.fault.kind for each in verdict.inflicted).items()):
-        yield f"{kind:<22}{count:>6}{verdict.longest_gap_s(kind):>34.1f} s"
+    inflicted = Counter(each.fault.kind for each in verdict.inflicted)
+    yield f"{'fault':<22}{'planned':>8}{'injected':>9}{'longest without an accepted Submit':>36}"
+    for kind, count in sorted(verdict.planned.items()):
+        yield f"{kind:<22}{count:>8}{inflicted[kind]:>9}{verdict.longest_gap_s(kind):>34.1f} s"
     if cut := len(verdict.record.cut):
-        yield f"{cut} jobs had lost their beginning with the oldest part of the log, and were not looked at any more"
-    if verdict.left_out:
-        yield f"left out, for their targets were broken already: {dict(sorted(verdict.left_out.items()))}"
+        yield f"{cut} jobs had lost their beginning with the oldest part of the log, and are promised no more than one end"
     for breach in verdict.breaches[:BREACHES_SHOWN]:
         yield f"BREACH {breach}"
+    for missed in verdict.missed:
+        yield f"MISSED {missed}"
     yield f"{len(verdict.breaches)} breaches" if verdict.breaches else "no promise was broken"

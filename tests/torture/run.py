@@ -36,7 +36,8 @@ class Verdict:
     duration_s: float
     record: Record
     inflicted: list[Inflicted]
-    left_out: Counter[str]
+    planned: Counter[str]
+    missed: list[str]
     breaches: list[str]
 
     @property
@@ -76,7 +77,7 @@ async def torture(
         all_ways = ways_of(site)
         ways: dict[str, Way] = {kind: all_ways[kind] for kind in kinds or all_ways}
         pace = {"pause_s": 1.5, "longest_s": 4.0} if dense else {}
-        faults = schedule(seed, duration_s, {kind: way.targets for kind, way in ways.items()}, **pace)
+        faults = schedule(seed, duration_s, ways, **pace)
         record = Record(cut=site.cut)
         clients = Clients(site.targets, site.callers, record, seed=seed, crowd=CROWD)
         nemesis = Nemesis(site, ways, faults)
@@ -94,7 +95,7 @@ async def torture(
         if unended:
             record.aftermath.unhealed.append(f"clients still waited {END_LIMIT_S:g} s after the last fault was healed")
         broker = f"RabbitMQ, {nodes} nodes" if nodes else "embedded"
-        return Verdict(seed, broker, duration_s, record, nemesis.inflicted, nemesis.left_out, breaches(record))
+        return Verdict(seed, broker, duration_s, record, nemesis.inflicted, nemesis.planned, nemesis.missed, breaches(record))
 
 
 async def _ended(running: asyncio.Future[None]) -> bool:

@@ -26,7 +26,6 @@ from myeye.v1.job_pb2 import (
 from tests.torture.checker import breaches
 from tests.torture.detector import annotated, finding
 from tests.torture.records import Aftermath, Method, Picture, Record, Sight, Submission
-from tests.torture.schedule import schedule
 
 JOB = Submission("r", (), 1).derived_id
 GOOD = Picture("good", b"good:1")
@@ -243,12 +242,3 @@ def test_a_cancelled_item_of_a_cancelled_job_is_no_breach():
     everywhere(record, state=STATE_CANCELLED)
     record.submissions[0].sights.clear()
     assert breaches(record) == []
-
-
-def test_the_same_seed_gives_the_same_faults_and_every_kind_comes_before_any_comes_again():
-    targets = {"one": 1, "two": 2, "three": 3}
-    faults = schedule(7, 60.0, targets)
-    assert faults == schedule(7, 60.0, targets)
-    assert faults != schedule(8, 60.0, targets)
-    assert {fault.kind for fault in faults[:3]} == set(targets)
-    assert all(fault.target < targets[fault.kind] for fault in faults)
