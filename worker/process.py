@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
 from dispatch.errors import ConfigurationError
-from worker.sandbox import environment
+from worker.sandbox import environment, tether
 from worker.wire import LENGTHS, Ready, Unusable, Wire
 
 log = logging.getLogger(__name__)
@@ -165,6 +165,7 @@ class Process(Generic[Message]):
                     stderr=asyncio.subprocess.STDOUT,
                     env=environment(os.environ, max_pixels=orders.max_pixels),
                     pass_fds=(theirs.fileno(), *orders.files),
+                    preexec_fn=tether(),
                     start_new_session=True,  # a signal to the worker's group must not end it in the midst of a drain
                 )
             except OSError as error:

@@ -1,4 +1,4 @@
-"""What a detector process may and may not: said by its environment before it starts, and by itself at once after."""
+"""What a detector process may and may not: said before it starts, and by itself at once after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 NOWHERE = "http://127.0.0.1:9"
 """The discard port, where nothing listens. MediaPipe reports its use to Google by HTTPS; through this proxy it cannot."""
@@ -38,14 +38,25 @@ def environment(environ: Mapping[str, str], *, max_pixels: int) -> dict[str, str
 
 
 def confine(memory_bytes: int) -> None:
-    """Limit this process: no core dumps and, on Linux, a limit to its memory and no life after its parent."""
+    """Limit this process: no core dumps and, on Linux, a limit to its memory."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-        _die_with_parent(os.getppid())
 
 
-def _die_with_parent(parent: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the kernel was told
-        os._exit(1)
+def tether() -> Callable[[], None] | None:
+    """Give what a new process of this one calls before it becomes its command: from then on it has no life after its parent.
+
+    It could say so itself, but not while it is stopped, or still being loaded. Only Linux can do this. What is called does as
+    little as possible: other threads may have held locks when the process was forked, and are not there to release them.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl, kill, parent = ctypes.CDLL(None).prctl, int(signal.SIGKILL), os.getpid()
+
+    def die_with_parent() -> None:
+        prctl(_PR_SET_PDEATHSIG, kill)
+        if os.getppid() != parent:  # it died before the kernel was told
+            os._exit(1)
+
+    return die_with_parent
