@@ -12,9 +12,12 @@ from pathlib import Path
 import grpc
 import psutil
 
+from dispatch.blobs import open_blobs
 from dispatch.connect import connect
 from dispatch.options import BrokerOptions
 from dispatch.ports import Kind
+from gateway.orphans import Orphans
+from gateway.store import Store
 from harness.process import Process
 from myeye.v1.blob_service_pb2 import DownloadAnnotatedRequest
 from myeye.v1.blob_service_pb2_grpc import BlobServiceStub
@@ -23,6 +26,7 @@ from myeye.v1.detection_service_pb2_grpc import DetectionServiceStub
 from myeye.v1.job_pb2 import STATE_SUCCEEDED, Job
 from tests.torture.callers import Caller, Callers
 from tests.torture.records import Aftermath, Record
+from tests.torture.retention import begun_in_stream
 from tests.torture.site import DETECTORS, MAX_QUEUE_LENGTH, NotSaid, Site
 from worker.config import DEFAULT_MODEL
 from worker.consume import queues_of
@@ -63,29 +67,64 @@ async def look(site: Site, record: Record, before: dict[str, Size]) -> Aftermath
         after.unhealed.append(str(error))
         return after
     ids = [submission.job_id for submission in record.submissions if submission.job_id]
-    # the nodes of a cluster may have dropped different parts, and a gateway reads from one of them
-    gone = [job_id for job_id in ids if job_id in record.cut] if len(site.nodes) <= 1 else []
-    looker = site.callers.looker
-    for number, target in enumerate(site.targets):
-        async with grpc.aio.insecure_channel(target) as channel:
-            try:
-                async with asyncio.timeout(HEAL_LIMIT_S):
-                    await _removed(DetectionServiceStub(channel), looker, gone)
-            except TimeoutError:
-                after.unhealed.append(f"gateway {number} still tells of a job whose beginning the log has dropped")
-            try:
-                async with asyncio.timeout(HEAL_LIMIT_S):
-                    await _ask(DetectionServiceStub(channel), site.callers, ids, after)
-            except TimeoutError:
-                after.unhealed.append(f"gateway {number} did not tell of all jobs within {HEAL_LIMIT_S:g} s")
+    after.gone = await asyncio.to_thread(_gone, site, record)
+    tellings = [*site.targets, site.targets[0]]
+    for number, target in enumerate(tellings):
+        if number == len(site.targets):  # what one tells that has read the log anew is the same
+            after.growth = _growth(before, sizes(site))
+            await asyncio.to_thread(_start_anew, site, 0)
+        await _hear(number, target, site, ids, after)
     log.info("all gateways were asked for %d jobs", len(ids))
     async with grpc.aio.insecure_channel(site.targets[0]) as channel:
-        await _download(BlobServiceStub(channel), looker, record, after)
+        await _download(BlobServiceStub(channel), site.callers.looker, record, after)
     after.blob_folders = site.blob_folders()
     after.waiting_tasks = await _waiting(site)
     log.info("%d tasks wait", after.waiting_tasks)
-    after.growth = _growth(before, sizes(site))
+    await _sweep(site)
+    after.kept_folders = site.blob_folders()
+    after.growth += [f"detector process {pid} has outlived its worker" for pid in site.orphans()]
     return after
+
+
+def _gone(site: Site, record: Record) -> set[str]:
+    """Name the jobs whose beginning nobody has any more: the nodes of a cluster may have dropped different parts."""
+    left = set[str]().union(*begun_in_stream(list(site.nodes))) if record.cut and site.nodes else set()
+    return record.cut - left
+
+
+def _start_anew(site: Site, number: int) -> None:
+    site.gateways[number].kill()
+    site.start()
+
+
+async def _hear(number: int, target: str, site: Site, ids: list[str], after: Aftermath) -> None:
+    async with grpc.aio.insecure_channel(target) as channel:
+        stub = DetectionServiceStub(channel)
+        try:
+            async with asyncio.timeout(HEAL_LIMIT_S):
+                await _removed(stub, site.callers.looker, sorted(after.gone))
+        except TimeoutError:
+            after.unhealed.append(f"gateway {number} still tells of a job whose beginning the log has dropped")
+        try:
+            async with asyncio.timeout(HEAL_LIMIT_S):
+                await _ask(stub, site.callers, ids, after)
+        except TimeoutError:
+            after.unhealed.append(f"gateway {number} did not tell of all jobs within {HEAL_LIMIT_S:g} s")
+
+
+async def _sweep(site: Site) -> None:
+    """Remove from the blob store what has no job, as the gateways do every few hours."""
+    blobs, broker = open_blobs(f"file://{site.blobs}"), await connect(site.broker, BrokerOptions())
+    store = Store(broker.log)
+    following = asyncio.ensure_future(store.journal.follow())
+    try:
+        await store.journal.barrier()
+        store.caught_up = True
+        await Orphans(store, blobs, age_s=0).sweep()
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await broker.close()
 
 
 async def _removed(stub: DetectionServiceStub, looker: Caller, job_ids: list[str]) -> None:

@@ -34,9 +34,32 @@ def _each(record: Record) -> Iterator[str]:
 
 def _of(submission: Submission, record: Record) -> Iterator[str]:
     yield from _identity(submission, record)
-    if submission.job_id not in record.cut:
+    if submission.job_id in record.cut:
+        yield from _remains(submission, record)
+    else:
         yield from _story(submission, record)
         yield from _outcome(submission, record)
+
+
+def _remains(submission: Submission, record: Record) -> Iterator[str]:
+    """What was told of a job whose beginning the log has dropped is one story, and it is gone everywhere, or nowhere."""
+    after, job_id = record.aftermath, submission.job_id or ""
+    seen = max((sight.events for sight in submission.sights), key=len, default=[])
+    for number, sight in enumerate(submission.sights):
+        yield from _sight(number, sight, seen)
+        kinds = [Event.FromString(body).WhichOneof("kind") for _, body in sight.events]
+        if "job_finished" in kinds[:-1] or (sight.ended_ok and sight.end is None):
+            yield f"watcher {number} was not told of exactly one end: {kinds}"
+    told = [job_id in jobs or job_id in listed for jobs, listed in zip(after.jobs, after.listed, strict=True)]
+    if job_id in after.gone and any(told):
+        yield "its beginning is dropped, and a gateway still tells of it, or again"
+    elif any(told) and not all(told):
+        yield "some gateways tell of it, and others do not"
+    elif any(told):
+        yield from _story(submission, record)
+        yield from _outcome(submission, record)
+    if job_id in after.gone and job_id in after.kept_folders:
+        yield "its beginning is dropped, and its blobs stay"
 
 
 def _identity(submission: Submission, record: Record) -> Iterator[str]:
@@ -144,7 +167,7 @@ def _whole(record: Record) -> Iterator[str]:
             yield f"gateway {number} lists jobs that nobody was told of: {sorted(strangers)}"
         if missing := known - set(listed) - record.cut:
             yield f"gateway {number} does not list accepted jobs: {sorted(missing)}"
-    if missing := known - after.blob_folders - record.cut:
+    if missing := known - after.kept_folders - record.cut:
         yield f"accepted jobs have lost their blobs: {sorted(missing)}"
     if after.waiting_tasks:
         yield f"{after.waiting_tasks} tasks still wait, although every job has ended"

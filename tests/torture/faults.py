@@ -15,7 +15,7 @@ from harness.proxy import Proxy
 from tests.torture.clock import set_clock
 from tests.torture.disk import Trouble, trouble_disk
 from tests.torture.retention import cut_embedded, cut_stream
-from tests.torture.schedule import EVERYTHING
+from tests.torture.schedule import EVERYTHING, Missed
 from tests.torture.site import DETECTORS, GATEWAYS, WORKERS, Site
 
 JUMPS_S = (3600.0, -3600.0, 86_400.0, -86_400.0)
@@ -35,10 +35,6 @@ class Way:
     heal: Callable[[Site, int], None]
     occupies: Callable[[int], str]
     allow_s: float = 2.0
-
-
-class Missed(Exception):
-    """There was nothing to harm."""
 
 
 def ways_of(site: Site) -> Mapping[str, Way]:

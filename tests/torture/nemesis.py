@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.torture.faults import Missed, Way
-from tests.torture.schedule import Fault, conflict
+from tests.torture.faults import Way
+from tests.torture.schedule import Fault, Missed, conflict
 from tests.torture.site import Site
 
 log = logging.getLogger(__name__)

@@ -117,6 +117,10 @@ class Aftermath:
     """Of every item that succeeded and was to be drawn on: what DownloadAnnotated gave."""
     blob_folders: set[str] = field(default_factory=set)
     """The jobs that have blobs."""
+    kept_folders: set[str] = field(default_factory=set)
+    """Those that still have blobs when what has no job was removed."""
+    gone: set[str] = field(default_factory=set)
+    """The jobs whose beginning no replica of the log has."""
     waiting_tasks: int = 0
     unhealed: list[str] = field(default_factory=list)
     """What did not come back by itself, in words."""

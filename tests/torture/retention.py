@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from dispatch.codec import decode_record, encode_record
 from dispatch.connect import connect
@@ -18,6 +21,7 @@ from dispatch.events import Accepted, Marker
 from dispatch.journal import new_event_id
 from dispatch.options import BrokerOptions
 from harness.rabbit import RabbitNode
+from tests.torture.schedule import Missed
 
 SHARE = 0.04
 """Of all records, how many are dropped at once on the embedded broker."""
@@ -31,6 +35,9 @@ LEAST_BYTES = 5 * SEGMENT_BYTES
 LOG = "myeye.log"
 POLICY = "torture-log"
 ANSWER_S = 20.0
+PATIENCE_S = 90.0
+
+Result = TypeVar("Result")
 
 
 def small_segments(node: RabbitNode) -> None:
@@ -54,23 +61,55 @@ def cut_embedded(folder: Path) -> set[str]:
 
 
 def cut_stream(nodes: list[RabbitNode]) -> set[str]:
-    """Let all replicas drop the oldest segments; name the jobs whose beginning is gone on any of them."""
-    with suppress(DispatchError, TimeoutError):
-        return asyncio.run(_cut_stream(nodes))
-    return set()
+    """Let all replicas drop the oldest segments; name the jobs whose beginning is gone on any of them.
+
+    Raises:
+        Missed: the log cannot be read, and nothing was done.
+    """
+    return asyncio.run(_cut_stream(nodes))
+
+
+def begun_in_stream(nodes: list[RabbitNode]) -> list[set[str]]:
+    """Name the jobs whose beginning each replica has."""
+
+    async def each() -> list[set[str]]:
+        return [_begun(await _records(node)) for node in nodes]
+
+    return asyncio.run(_insist(each))
 
 
 async def _cut_stream(nodes: list[RabbitNode]) -> set[str]:
-    before = await _records(nodes[0])
+    try:
+        before = await _insist(lambda: _records(nodes[0]))
+    except (DispatchError, TimeoutError) as error:
+        raise Missed(f"the log cannot be read: {error}") from error
     size = sum(len(body) + OVERHEAD_BYTES for body in before)
     policy = {"stream-max-segment-size-bytes": SEGMENT_BYTES, "max-length-bytes": max(size, LEAST_BYTES)}
     await asyncio.to_thread(_set_policy, nodes[0], policy)
     try:
-        await _fill(nodes[0])
+        with suppress(DispatchError, TimeoutError):  # the load fills segments too
+            await _fill(nodes[0])
     finally:
         await asyncio.to_thread(small_segments, nodes[0])
     jobs = _begun(before)
-    return set().union(*[jobs - _begun(await _records(node)) for node in nodes])
+    left = await _insist(lambda: _begun_everywhere(nodes))
+    return jobs - left
+
+
+async def _begun_everywhere(nodes: list[RabbitNode]) -> set[str]:
+    return set.intersection(*[_begun(await _records(node)) for node in nodes])
+
+
+async def _insist(read: Callable[[], Awaitable[Result]]) -> Result:
+    """Read until it works, as far as PATIENCE_S goes."""
+    end_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await read()
+        except (DispatchError, TimeoutError):
+            if time.monotonic() > end_s:
+                raise
+            await asyncio.sleep(0.5)
 
 
 async def _records(node: RabbitNode) -> list[bytes]:

@@ -24,6 +24,10 @@ class Fault:
         return f"{self.at_s:6.1f} s  {self.kind} {self.target}, {self.length_s:.1f} s"
 
 
+class Missed(Exception):
+    """There was nothing to harm."""
+
+
 class Kind(Protocol):
     """What a schedule must know of a kind of fault."""
 

@@ -148,6 +148,16 @@ class Site:
             return []
         return psutil.Process(self.workers[worker].pid).children()
 
+    def orphans(self) -> list[int]:
+        """Name the detector processes that have no worker."""
+        workers = {worker.pid for worker in self.workers if worker.running}
+        found = []
+        for process in psutil.process_iter(["pid", "ppid", "cmdline"]):
+            arguments = process.info["cmdline"] or []
+            if "tests.torture.detector" in arguments and any(str(self.folder) in each for each in arguments):
+                found += [] if process.info["ppid"] in workers else [process.info["pid"]]
+        return found
+
     def blob_folders(self) -> set[str]:
         """Name the jobs that have blobs, by the names of their files: "jobs~<job id>~…"."""
         return {path.name.split("~")[1] for path in self.blobs.glob("*/jobs~*")}

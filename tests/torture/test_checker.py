@@ -66,6 +66,7 @@ def sound() -> Record:
         listed=[{JOB: ""}, {JOB: ""}],
         holdings=[{"": Holdings(stored_bytes=len(GOOD.content))} for _ in range(2)],
         blob_folders={JOB},
+        kept_folders={JOB},
     )
     return Record(submissions=[submission], aftermath=after)
 
@@ -110,7 +111,7 @@ def test_a_sound_record_passes():
         (lambda r: setattr(r.submissions[0], "asked", (Picture("bad", b"bad:1"),)), "not IMAGE_INVALID"),
         (lambda r: r.aftermath.listed[0].update(stranger=""), "nobody was told of"),
         (lambda r: r.aftermath.listed[1].clear(), "does not list"),
-        (lambda r: r.aftermath.blob_folders.clear(), "lost their blobs"),
+        (lambda r: r.aftermath.kept_folders.clear(), "lost their blobs"),
         (lambda r: r.submissions.append(refused_with_blobs(r)), "left blobs behind"),
         (lambda r: setattr(r.submissions[0], "request_id", "other"), "not the one that its request_id makes"),
         (lambda r: setattr(r.aftermath, "waiting_tasks", 1), "still wait"),
@@ -154,7 +155,7 @@ def retried() -> Record:
         submissions=[old, many, one],
         told_retried=[(JOB, many.derived_id)],
         aftermath=Aftermath(
-            jobs=[jobs, jobs], histories=[histories, histories], listed=[listed, listed], holdings=[held], blob_folders=set(jobs)
+            jobs=[jobs, jobs], histories=[histories, histories], listed=[listed, listed], holdings=[held], kept_folders=set(jobs)
         ),
     )
 
@@ -220,11 +221,57 @@ def test_a_drawing_that_is_not_there_is_a_breach():
     assert breaches(record) == []
 
 
-def test_a_job_whose_beginning_the_log_has_dropped_may_be_gone():
+def cut(*, gone: bool) -> Record:
+    """Tell of a job whose beginning the log has dropped, on all nodes or on some."""
     record = sound()
     record.cut.add(JOB)
-    record.aftermath = Aftermath(jobs=[{}, {}], histories=[{}, {}], listed=[{}, {}])
+    if gone:
+        record.aftermath = Aftermath(jobs=[{}, {}], histories=[{}, {}], listed=[{}, {}], gone={JOB})
+    return record
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_job_whose_beginning_the_log_has_dropped_may_be_gone_and_need_not_where_a_node_has_it(gone: bool):
+    assert breaches(cut(gone=gone)) == []
+
+
+def test_a_job_that_no_gateway_tells_of_may_be_had_by_a_node():
+    record = cut(gone=True)
+    record.aftermath.gone.clear()
     assert breaches(record) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda r: r.aftermath.jobs[1].update({JOB: job()}), "still tells of it"),
+        (lambda r: r.aftermath.listed[0].update({JOB: ""}), "still tells of it"),
+        (lambda r: r.aftermath.kept_folders.add(JOB), "its blobs stay"),
+        (lambda r: r.submissions[0].sights[1].events.append((3, EVENTS[1][1])), "something else"),
+        (lambda r: r.submissions[0].sights[0].events.pop(1), "watcher 0 was told"),
+        (lambda r: setattr(r.submissions[0].sights[1], "ended_ok", True), "exactly one end"),
+        (lambda r: r.submissions[0].sights[0].events.append((5, EVENTS[3][1])), "exactly one end"),
+        (lambda r: r.submissions[0].job_ids.append("k"), "several jobs"),
+    ],
+)
+def test_every_breach_about_a_job_that_is_gone_is_told(spoil: Callable[[Record], None], told: str):
+    record = cut(gone=True)
+    spoil(record)
+    assert any(told in breach for breach in breaches(record)), breaches(record)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda r: [of_one.clear() for of_one in (r.aftermath.jobs[1], r.aftermath.listed[1])], "others do not"),
+        (lambda r: r.aftermath.histories[1][JOB].pop(), "different histories"),
+        (lambda r: r.aftermath.jobs[1].update({JOB: job(attempt=2)}), "disagree"),
+    ],
+)
+def test_every_breach_about_a_job_that_a_node_still_has_is_told(spoil: Callable[[Record], None], told: str):
+    record = cut(gone=False)
+    spoil(record)
+    assert any(told in breach for breach in breaches(record)), breaches(record)
 
 
 def test_blobs_may_stay_of_a_job_that_was_refused_while_nothing_could_be_removed():

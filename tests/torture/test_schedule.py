@@ -10,12 +10,12 @@ from typing import cast
 
 import pytest
 
-from tests.torture.faults import COMMON, EMBEDDED, Missed, Way, node_ways
+from tests.torture.faults import COMMON, EMBEDDED, Way, node_ways
 from tests.torture.nemesis import Nemesis
 from tests.torture.records import Record
 from tests.torture.report import lines
 from tests.torture.run import Verdict
-from tests.torture.schedule import EVERYTHING, Fault, conflict, schedule
+from tests.torture.schedule import EVERYTHING, Fault, Missed, conflict, schedule
 from tests.torture.site import Site
 
 SITES: Mapping[str, Mapping[str, Way]] = {

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from dispatch import logs
+from tests.torture.clock import VARIABLE as CLOCK
 from tests.torture.clock import bend_clock
 from tests.torture.disk import bend_disk
 from worker.config import DEFAULT_MODEL, read_config
@@ -27,7 +28,7 @@ async def main() -> None:
     config = read_config(sys.argv[1:], os.environ, Path.cwd())
     logs.configure(config.log_format, sys.stderr)
     model = Model(DEFAULT_MODEL, "00" * 32, 0.5, ("thing",))
-    orders = Orders(socket_fd=-1, memory_bytes=MEMORY_BYTES, max_pixels=1, path=Path("none"), model=model)
+    orders = Orders(socket_fd=-1, memory_bytes=MEMORY_BYTES, max_pixels=1, path=Path(os.environ[CLOCK]), model=model)
     launch = Launch(orders, (sys.executable, "-m", "tests.torture.detector"), DETECTOR, "detector")
     await run_worker(config, [Pool(launch, model, detectors=config.detectors)], stop=stop_on_signals())
 
