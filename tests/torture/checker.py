@@ -97,7 +97,10 @@ def _story(submission: Submission, record: Record) -> Iterator[str]:
         yield "two gateways tell different histories"
     if [sequence for sequence, _ in truth] != list(range(1, len(truth) + 1)):
         yield f"the history is numbered {[sequence for sequence, _ in truth]}"
-    kinds = [Event.FromString(body).WhichOneof("kind") for _, body in truth]
+    events = [Event.FromString(body) for _, body in truth]
+    if record.undisturbed and any(info_in(event.item_retrying.error).reason == "WORKER_LOST" for event in events):
+        yield "it tells of a worker that was lost, and none was"
+    kinds = [event.WhichOneof("kind") for event in events]
     if kinds.count("job_finished") != 1 or kinds[-1] != "job_finished":
         yield f"the history does not end in exactly one terminal event: {kinds}"
     if submission.pictures is not None and kinds.count("item_finished") != len(submission.pictures):

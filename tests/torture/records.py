@@ -139,6 +139,8 @@ class Record:
     """How many detector processes were killed or frozen, and so how many pictures may have suffered for it, doubled."""
     blob_troubles: list[tuple[float, float]] = field(default_factory=list)
     """From when to when the blob store was in trouble, so that nothing could be removed from it."""
+    undisturbed: bool = False
+    """Whether nothing was done to workers, broker, blobs and gateways that could cost a run its worker."""
     told_retried: list[tuple[str, str]] = field(default_factory=list)
     """Of RetryMany: each job that was said to be retried already, and its newest retry."""
     unknown: list[str] = field(default_factory=list)

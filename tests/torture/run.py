@@ -27,6 +27,10 @@ AFTER_S = 15.0
 """How long after its healing an unavailability still counts to a fault."""
 
 
+HARMLESS = frozenset({"echo", "cut client link", "stall client link", "slow client link"})
+"""Kinds of fault that cost no run its worker."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How a run went."""
@@ -87,6 +91,7 @@ async def torture(
         log.info("%.1f s: no more faults, %d jobs are to be seen to their end", clients.now_s, len(record.submissions))
         clients.stopping.set()
         unended = not await _ended(running)
+        record.undisturbed = all(each.fault.kind in HARMLESS for each in nemesis.inflicted)
         record.detector_losses = sum("detector" in each.fault.kind for each in nemesis.inflicted)
         blob_faults = [each for each in nemesis.inflicted if each.fault.kind.startswith("blob store")]
         record.blob_troubles = [(each.begun_s, each.healed_s) for each in blob_faults]

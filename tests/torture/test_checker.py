@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status
 
 from myeye.v1.capabilities_pb2 import Holdings
 from myeye.v1.detection_pb2 import Detection, DetectionResult
-from myeye.v1.event_pb2 import Event, ItemFinished, ItemStarted, JobAccepted, JobFinished
+from myeye.v1.event_pb2 import Event, ItemFinished, ItemRetrying, ItemStarted, JobAccepted, JobFinished
 from myeye.v1.job_pb2 import (
     STATE_CANCELLED,
     STATE_FAILED,
@@ -47,14 +47,18 @@ def told(state: State.ValueType, item: State.ValueType) -> list[tuple[int, bytes
 EVENTS = told(STATE_SUCCEEDED, STATE_SUCCEEDED)
 
 
+def failure(reason: str) -> Status:
+    packed = Any()
+    packed.Pack(ErrorInfo(reason=reason))
+    return Status(details=[packed])
+
+
 def job(
     state: int = STATE_SUCCEEDED, found: str = finding(GOOD.content), reason: str = "", attempt: int = 1, **fields: str
 ) -> Job:
     item = Item(state=state, attempt=attempt, result=DetectionResult(detections=[Detection(category=found)]))
     if reason:
-        packed = Any()
-        packed.Pack(ErrorInfo(reason=reason))
-        item.error.CopyFrom(Status(details=[packed]))
+        item.error.CopyFrom(failure(reason))
     return Job(**{"id": JOB, "state": state, "items": [item], **fields})  # type: ignore[arg-type]
 
 
@@ -211,6 +215,18 @@ def test_a_retry_that_was_in_doubt_when_its_origin_went_may_be_there_or_not():
     assert breaches(record) == []
     one.doubtful = False
     assert any("nobody was told of" in breach for breach in breaches(record))
+
+
+def test_an_attempt_that_a_worker_is_said_to_have_cost_is_a_breach_where_nothing_happened_to_workers():
+    record = sound()
+    lost = Event(sequence=2, item_retrying=ItemRetrying(attempt=1, error=failure("WORKER_LOST")))
+    for histories in record.aftermath.histories:
+        history = [EVENTS[0], (2, lost.SerializeToString()), *EVENTS[2:]]
+        histories[JOB] = history
+    record.submissions[0].sights.clear()
+    assert breaches(record) == []
+    record.undisturbed = True
+    assert any("none was" in breach for breach in breaches(record))
 
 
 def test_a_drawing_that_is_not_there_is_a_breach():
