@@ -22,6 +22,8 @@ JUMPS_S = (3600.0, -3600.0, 86_400.0, -86_400.0)
 SLOW_S = 0.2
 THERE_S = 40.0
 """How long is waited for what shall be harmed: it may be starting."""
+REST_S = 10.0
+"""In which processes start again that could not while the blob store was in trouble, before it is in trouble again."""
 NODE_S = 15.0
 """What RabbitMQ takes to do or undo something, about."""
 
@@ -35,6 +37,9 @@ class Way:
     heal: Callable[[Site, int], None]
     occupies: Callable[[int], str]
     allow_s: float = 2.0
+    """What it takes to do, to undo and to rest, about."""
+    rest_s: float = 0.0
+    """How long it is left alone when it is healed."""
 
 
 def ways_of(site: Site) -> Mapping[str, Way]:
@@ -145,7 +150,7 @@ def _blobs_back(site: Site, _: int) -> None:
 
 
 def _disk_way(trouble: Trouble) -> Way:
-    return Way(1, lambda s, t: trouble_disk(s.disk, trouble), lambda s, t: _disk_well(s), lambda _: "blobs")
+    return Way(1, lambda s, t: trouble_disk(s.disk, trouble), lambda s, t: _disk_well(s), lambda _: "blobs", REST_S, REST_S)
 
 
 def _disk_well(site: Site) -> None:
@@ -187,7 +192,7 @@ COMMON: Mapping[str, Way] = {
     ),
     **_link_ways("client", GATEWAYS, lambda site, target: site.fronts[target]),
     "kill everything": Way(1, _kill_all, _start_all, lambda _: EVERYTHING, allow_s=5.0),
-    "blob store away": Way(1, _blobs_away, _blobs_back, lambda _: "blobs"),
+    "blob store away": Way(1, _blobs_away, _blobs_back, lambda _: "blobs", REST_S, REST_S),
     "blob store full": _disk_way(Trouble.FULL),
     "blob store read-only": _disk_way(Trouble.READ_ONLY),
     "blob store slow": _disk_way(Trouble.SLOW),

@@ -68,5 +68,7 @@ class Nemesis:
             return
         finally:
             await asyncio.to_thread(way.heal, self.site, fault.target)
+            healed_s = time.monotonic() - begun_s
+            await asyncio.sleep(way.rest_s)
             healed.set()
-        self.inflicted.append(Inflicted(fault, start_s, time.monotonic() - begun_s))
+        self.inflicted.append(Inflicted(fault, start_s, healed_s))

@@ -98,7 +98,7 @@ class Site:
             command += self.callers.flags
             self.gateways.append(self._process(f"gateway-{n}", command, n))
         for n in range(WORKERS):
-            flags = ("--name", f"worker-{n}", "--detectors", str(DETECTORS), "--retry-delay", "0.1", "--retry-delay-cap", "8")
+            flags = ("--name", f"worker-{n}", "--detectors", str(DETECTORS), "--retry-delay", "0.5", "--retry-delay-cap", "16")
             self.workers.append(self._process(f"worker-{n}", ("tests.torture.worker", *flags), GATEWAYS + n))
         echo = (sys.executable, "-m", "tests.torture.echo", self.broker)
         self.echo = Process("echo", echo, log=self.folder / "echo.log")
