@@ -20,7 +20,7 @@ from tests.torture.site import DETECTORS, GATEWAYS, WORKERS, Site
 
 JUMPS_S = (3600.0, -3600.0, 86_400.0, -86_400.0)
 SLOW_S = 0.2
-THERE_S = 40.0
+THERE_S = 120.0
 """How long is waited for what shall be harmed: it may be starting."""
 REST_S = 10.0
 """In which processes start again that could not while the blob store was in trouble, before it is in trouble again."""
