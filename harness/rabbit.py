@@ -148,7 +148,14 @@ class RabbitNode:
         Raises:
             CalledProcessError: it failed.
         """
-        command = (str(self._sbin / "rabbitmqctl"), "--quiet", *arguments)
+        return self._run("rabbitmqctl", *arguments)
+
+    def await_spare(self) -> None:
+        """Return when every queue and stream can do without this node. Raises as `ctl`."""
+        self._run("rabbitmq-upgrade", "await_online_quorum_plus_one", "--timeout", f"{CTL_LIMIT_S:g}")
+
+    def _run(self, program: str, *arguments: str) -> str:
+        command = (str(self._sbin / program), "--quiet", *arguments)
         environment = {**os.environ, **self._environment}
         run = subprocess.run(command, env=environment, check=True, timeout=CTL_LIMIT_S, capture_output=True, text=True)
         return run.stdout

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from harness.cluster import RabbitCluster
+from harness.mesh import Mesh
 from harness.process import Process
+from harness.proxy import Proxy
+from harness.rabbit import RabbitNode
 from myeye import AsyncClient
 from myeye.v1.event_pb2 import Event
 from myeye.v1.job_pb2 import STATE_SUCCEEDED
 
-LIMIT_S = 250.0
+LIMIT_S = 350.0
 AHEAD = 4
 """Jobs under way at any time: some wait, some run."""
 
@@ -58,30 +64,59 @@ async def replaced(process: Process, ready: str) -> None:
     await asyncio.to_thread(process.wait_for, ready, LIMIT_S)
 
 
-@pytest.mark.timeout(300)  # some seven starts of processes, one after the other
-@pytest.mark.parametrize("mesh_on", ["rabbitmq"], indirect=True)
-async def test_a_rolling_restart_of_everything_fails_no_job_and_loses_no_event(mesh_on, grace_hopper: Path):
-    with mesh_on(gateways=2, workers=2, edge=True) as mesh:
-        async with AsyncClient(mesh.edge_target) as client, asyncio.timeout(LIMIT_S):
-            load = Load(client, grace_hopper)
-            running = asyncio.ensure_future(load.run())
+async def replaced_node(node: RabbitNode) -> None:
+    """Stop a node of the broker when the others can do without it, start it again, and wait until it takes part."""
+    await asyncio.to_thread(node.await_spare)
+    await asyncio.to_thread(node.stop)
+    await asyncio.to_thread(node.start)
+
+
+@pytest.fixture(params=["embedded", "cluster"])
+def installation(
+    request: pytest.FixtureRequest, tmp_path: Path, rabbit_home: Path | None
+) -> Iterator[tuple[Mesh, list[RabbitNode]]]:
+    """All of it, with the embedded broker, which is no process of its own, and with three nodes behind one address."""
+    with ExitStack() as running:
+        nodes: list[RabbitNode] = []
+        broker = None
+        if request.param == "cluster":
+            cluster = running.enter_context(RabbitCluster(tmp_path / "rabbit", server=rabbit_home))
+            nodes = cluster.nodes
+            balancer = running.enter_context(Proxy(cluster.ports))
+            broker = nodes[0].url.replace(f":{nodes[0].port}/", f":{balancer.port}/")
+        mesh = Mesh(tmp_path / "mesh", broker=broker, gateways=2, workers=2, edge=True)
+        yield running.enter_context(mesh), nodes
+
+
+@pytest.mark.timeout(400)  # some ten starts of processes, one after the other
+async def test_a_rolling_restart_of_everything_fails_no_job_and_loses_no_event(installation, grace_hopper: Path):
+    mesh, nodes = installation
+    async with AsyncClient(mesh.edge_target) as client, asyncio.timeout(LIMIT_S):
+        load = Load(client, grace_hopper)
+        running = asyncio.ensure_future(load.run())
+        await load.more(AHEAD)
+        for worker in mesh.workers:
+            await replaced(worker, r"worker \S+ ready")
             await load.more(AHEAD)
-            for worker in mesh.workers:
-                await replaced(worker, r"worker \S+ ready")
-                await load.more(AHEAD)
-            for gateway in mesh.gateways:
-                await replaced(gateway, "health: SERVING")
-                await load.more(AHEAD)
-            (edge,) = mesh.edges
-            await replaced(edge, "edge listens on")
+        for gateway in mesh.gateways:
+            await replaced(gateway, "health: SERVING")
             await load.more(AHEAD)
-            load.stop()
-            await running
-            told = {job.id: job.state async for job in client.list(page_size=100)}
+        (edge,) = mesh.edges
+        await replaced(edge, "edge listens on")
+        await load.more(AHEAD)
+        before_nodes = len(load.stories)
+        for node in nodes:
+            await replaced_node(node)
+            await load.more(AHEAD)
+        load.stop()
+        await running
+        told = {job.id: job.state async for job in client.list(page_size=100)}
     assert set(told.values()) == {STATE_SUCCEEDED}
     assert len(told) == len(load.stories), "each was handed in once"
-    for story in load.stories:
+    for number, story in enumerate(load.stories):
         assert [event.sequence for event in story] == list(range(1, len(story) + 1))
         assert story[-1].job_finished.state == STATE_SUCCEEDED
         assert [event.WhichOneof("kind") for event in story].count("job_finished") == 1
-        assert [event.WhichOneof("kind") for event in story].count("item_started") == 1, "no attempt was lost"
+        started = [event.WhichOneof("kind") for event in story].count("item_started")
+        # with its node a worker loses what it has not acknowledged, and then the picture is begun anew
+        assert started == 1 or (started > 1 and number >= before_nodes), "no attempt was lost"
