@@ -302,8 +302,12 @@ async def test_a_deleted_job_is_told_of_no_more_and_a_kept_one_waits_for_its_cal
             await host.until_asked(count + 10)  # some seconds: it is past its ttl by then
         ids = [asked.headers["webhook-id"] for asked in host.asked[count:]]
         assert ids.count(f"job_{deleted.id}") <= 1, "one may have been under way"
+        assert (await front.stub.Get(pb.GetRequest(job_id=kept.id))).job.webhook.state == WEBHOOK_STATE_PENDING
         host.answers["/hook"] = ok(b"")
-        await told(front, kept.id)
+        try:
+            await told(front, kept.id)
+        except grpc.aio.AioRpcError as error:
+            assert error.code() is grpc.StatusCode.NOT_FOUND  # nothing keeps it any more, and it is past its ttl
 
 
 async def test_a_retry_is_told_too(calling, hand, host):
